@@ -1,0 +1,39 @@
+# make demo   the whole pipeline on the demo cohort, from DICOM to Table 1 and the report
+# make test   style, workflow lint, tests with coverage
+PYTHON ?= python3
+CORES ?= $(shell getconf _NPROCESSORS_ONLN)
+BIN := .venv/bin
+
+.PHONY: demo test format settings clean
+
+demo: .venv/installed
+	$(BIN)/snakemake --cores $(CORES)
+	$(BIN)/snakemake --report results/report.html
+
+test: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/codespell
+	$(BIN)/snakemake --lint
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90
+
+format: .venv/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+# Writes config/ and the JSON schema anew from workflow/due/config.py.
+settings: .venv/installed
+	PYTHONPATH=workflow $(BIN)/python -m due.config
+
+# Removes results, never the environment.
+clean:
+	rm -rf results/* .snakemake
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch .venv/installed

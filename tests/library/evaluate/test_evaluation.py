@@ -1,0 +1,218 @@
+"""From classifiers to scores: predictions, explanations and their means, on a tiny cohort."""
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from due.errors import DueError
+from due.evaluate.explanations import read_explanations, read_sample_ids, read_seeds, write_explanations
+from due.evaluate.metrics import EXPLANATION_METRICS, PREDICTION_METRICS
+from due.evaluate.overlap import threshold_metrics
+from due.evaluate.predict import explain_classifier
+from due.evaluate.score import evaluate_classifier
+from due.explain.cam import class_activation_maps
+from due.explain.maps import postprocess
+from due.train.device import choose_compute
+from due.train.networks import ExplainableResNet, save_classifier
+
+GRID = (8, 16, 16)
+SEEDS = (3, 11)
+
+
+class RandomStore:
+    """Gives noise with a bright cube, different for each sample; lesions have an annotation."""
+
+    grid = GRID
+
+    def __init__(self):
+        self.largest_batch = 0
+
+    def images(self, samples):
+        self.largest_batch = max(self.largest_batch, len(samples))
+        return np.stack([np.random.default_rng(row.number).random(GRID, np.float32) for _, row in samples.iterrows()])
+
+    def truth(self, samples):
+        truth = np.zeros((len(samples), *GRID), np.uint8)
+        for number, (_, row) in enumerate(samples.iterrows()):
+            truth[number, 2:5, row.number : row.number + 4, 5:9] = row.label
+        return truth
+
+
+@pytest.fixture(scope="module")
+def samples():
+    rows = [
+        {"sample_id": f"s{number:02d}", "split": "train" if number % 4 == 3 else "test", "label": int(number % 3 == 0)}
+        for number in range(12)
+    ]
+    return pd.DataFrame(rows).assign(number=range(12)).sample(frac=1, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def explained(samples, tmp_path_factory):
+    folder, store = tmp_path_factory.mktemp("explained"), RandomStore()
+    model_files = {}
+    for seed in reversed(SEEDS):
+        torch.manual_seed(seed)
+        network = ExplainableResNet(width=1 / 32, max_pool=False)
+        model_files[seed] = folder / f"{seed}.pt"
+        save_classifier(network, model_files[seed])
+    arguments = {
+        "samples": samples,
+        "store": store,
+        "model_files": model_files,
+        "settings": {"batch_size": 4},
+        "compute": choose_compute("cpu", 2),
+        "predictions_file": folder / "predictions.parquet",
+        "explanations_file": folder / "explanations.h5",
+    }
+    explain_classifier(**arguments)
+    return arguments
+
+
+@pytest.fixture
+def evaluation(explained, samples, tmp_path):
+    files = {name: explained[name] for name in ("predictions_file", "explanations_file")}
+    return {
+        **files,
+        "samples": samples,
+        "store": RandomStore(),
+        "grid": GRID,
+        "threshold": 0.5,
+        "out": tmp_path / "metrics.parquet",
+    }
+
+
+def test_predictions_cover_the_test_split_of_every_seed(explained, samples):
+    table = pd.read_parquet(explained["predictions_file"])
+    assert table.columns.tolist() == ["seed", "sample_id", "label", "probability", "predicted"]
+    expected = samples.query("split == 'test'").sort_values("sample_id")
+    for seed in SEEDS:
+        part = table[table["seed"] == seed]
+        assert part["sample_id"].tolist() == expected["sample_id"].tolist()
+        assert part["label"].tolist() == expected["label"].tolist()
+    assert table["seed"].is_monotonic_increasing
+    assert table["probability"].between(0, 1).all()
+    assert ((table["probability"] > 0.5) == (table["predicted"] == 1)).all()
+
+
+def test_maps_equal_those_of_single_samples(explained, samples):
+    path = explained["explanations_file"]
+    assert read_seeds(path) == sorted(SEEDS)
+    ids = read_sample_ids(path)
+    assert ids == sorted(samples.query("split == 'test' and label == 1")["sample_id"])
+    predictions = pd.read_parquet(explained["predictions_file"])
+    for seed in SEEDS:
+        torch.manual_seed(seed)
+        network = ExplainableResNet(width=1 / 32, max_pool=False).eval()
+        predicted = predictions.query("seed == @seed").set_index("sample_id")["predicted"]
+        for number, name in enumerate(ids):
+            image = explained["store"].images(samples[samples["sample_id"] == name])
+            with torch.no_grad():
+                _, features = network(torch.as_tensor(image)[:, None])
+            for explained_class, label in (("predicted", predicted[name]), ("true", 1)):
+                expected = class_activation_maps(features, network.head.weight, torch.tensor([label]))
+                found = read_explanations(path, seed, explained_class)[number]
+                np.testing.assert_allclose(found, expected[0].detach(), rtol=1e-4, atol=1e-6)
+
+
+def test_images_are_read_in_batches(explained):
+    assert explained["store"].largest_batch == 4
+
+
+def test_equal_runs_give_equal_bytes(explained, tmp_path):
+    again = {name: tmp_path / explained[name].name for name in ("predictions_file", "explanations_file")}
+    explain_classifier(**{**explained, **again})
+    for name, path in again.items():
+        assert path.read_bytes() == explained[name].read_bytes()
+
+
+def test_a_test_split_without_lesions_is_said_in_words(explained, samples):
+    with pytest.raises(DueError, match="no lesion"):
+        explain_classifier(**{**explained, "samples": samples.query("label == 0")})
+
+
+def test_missing_maps_are_said_in_words(explained):
+    with pytest.raises(DueError, match="seed99"):
+        read_explanations(explained["explanations_file"], 99, "true")
+
+
+def test_scores_are_means_over_the_test_lesions(evaluation, samples):
+    evaluate_classifier(**evaluation)
+    table = pd.read_parquet(evaluation["out"])
+    path = evaluation["explanations_file"]
+    lesions = samples.set_index("sample_id", drop=False).loc[read_sample_ids(path)]
+    truths = evaluation["store"].truth(lesions)
+    for explained_class in ("predicted", "true"):
+        raw = torch.as_tensor(read_explanations(path, SEEDS[1], explained_class))
+        maps = postprocess(raw, GRID, preset="due").numpy()
+        for name, threshold in (("iou", 0.3), ("published_f1", 0.0), ("hit_rate", 0.5)):
+            pairs = zip(maps, truths, strict=True)
+            expected = np.mean([threshold_metrics(*pair, [threshold])[name][0] for pair in pairs])
+            found = table.query(
+                "seed == @SEEDS[1] and metric == @name and threshold == @threshold"
+                " and explained_class == @explained_class"
+            )["value"]
+            assert found.tolist() == [pytest.approx(expected)]
+
+
+def test_scores_have_the_promised_rows(evaluation):
+    evaluate_classifier(**evaluation)
+    table = pd.read_parquet(evaluation["out"])
+    assert table.columns.tolist() == ["seed", "metric", "explained_class", "threshold", "value"]
+    assert not table.duplicated(["seed", "metric", "explained_class", "threshold"]).any()
+    prediction = table[table["explained_class"] == ""]
+    assert set(prediction["metric"]) == set(PREDICTION_METRICS)
+    main = table[(table["explained_class"] == "predicted") & ~(table["threshold"] != 0.5) | table["threshold"].isna()]
+    assert set(main["metric"]) == set(PREDICTION_METRICS) | set(EXPLANATION_METRICS)
+    curve = table.query("seed == 3 and explained_class == 'true' and metric == 'dice'")
+    assert curve["threshold"].tolist() == [step / 10 for step in range(10)]
+    assert table["value"].between(0, 1).all()
+
+
+def test_a_main_threshold_of_its_own_is_added(evaluation):
+    evaluate_classifier(**{**evaluation, "threshold": 0.45})
+    table = pd.read_parquet(evaluation["out"]).query("seed == 3 and explained_class == 'predicted'")
+    assert len(table.query("metric == 'iou'")) == 11
+    assert table.query("metric == 'hit_rate'")["threshold"].tolist() == [0.45]
+
+
+def test_lesions_whose_annotation_falls_between_grid_voxels_are_left_out(evaluation):
+    class Vanishing(RandomStore):
+        def truth(self, samples):
+            truth = super().truth(samples)
+            truth[samples["sample_id"].to_numpy() == "s00"] = 0
+            return truth
+
+    evaluate_classifier(**evaluation)
+    whole = pd.read_parquet(evaluation["out"])
+    evaluate_classifier(**{**evaluation, "store": Vanishing()})
+    part = pd.read_parquet(evaluation["out"])
+    assert len(part) == len(whole)
+    assert not np.allclose(part["value"], whole["value"])
+
+
+def test_maps_of_other_lesions_are_refused(evaluation, tmp_path):
+    maps = {0: dict.fromkeys(("predicted", "true"), np.zeros((1, 1, 2, 2)))}
+    write_explanations(tmp_path / "other.h5", ["elsewhere"], maps)
+    with pytest.raises(DueError, match="explains 1 lesions"):
+        evaluate_classifier(**{**evaluation, "explanations_file": tmp_path / "other.h5"})
+
+
+def test_a_test_split_of_one_class_is_said_in_words(evaluation, tmp_path):
+    table = pd.read_parquet(evaluation["predictions_file"]).query("label == 1")
+    table.to_parquet(tmp_path / "lesions.parquet")
+    with pytest.raises(DueError, match="more patients"):
+        evaluate_classifier(**{**evaluation, "predictions_file": tmp_path / "lesions.parquet"})
+
+
+def test_explanations_survive_the_file(tmp_path):
+    rng = np.random.default_rng(0)
+    maps = {seed: {name: rng.random((2, 1, 2, 2), np.float32) for name in ("predicted", "true")} for seed in (10, 2)}
+    write_explanations(tmp_path / "e.h5", ["a", "b"], maps)
+    assert read_sample_ids(tmp_path / "e.h5") == ["a", "b"]
+    assert read_seeds(tmp_path / "e.h5") == [2, 10]
+    np.testing.assert_array_equal(read_explanations(tmp_path / "e.h5", 10, "true"), maps[10]["true"])
+    with h5py.File(tmp_path / "e.h5") as file:
+        assert file["seed2/predicted"].dtype == np.float32

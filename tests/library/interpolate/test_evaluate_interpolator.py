@@ -1,0 +1,105 @@
+"""Scores of the interpolator: whose slices, and that the numbers are what they say."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from conftest import write_dataset
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import spearmanr
+from sklearn.metrics import brier_score_loss, f1_score
+
+from due.interpolate import evaluate
+from due.interpolate.diffusion import save_interpolator
+from due.interpolate.evaluate import brier, dice, evaluate_interpolator, region_of, score_gaps
+from due.interpolate.gaps import Gap
+
+
+@pytest.fixture
+def record(dataset, settings, compute, interpolator, tmp_path):
+    def call(**changes) -> dict:
+        save_interpolator(interpolator, tmp_path / "model.pt")
+        arguments = {**dataset.paths, "margin_mm": 2.0, "settings": settings, "seed": 0, "compute": compute}
+        out = tmp_path / "metrics.json"
+        evaluate_interpolator(**{**arguments, **changes}, model_file=tmp_path / "model.pt", out=out)
+        return json.loads(out.read_text())
+
+    return call
+
+
+def test_hidden_slices_of_validation_patients_are_scored(record, monkeypatch):
+    seen = []
+    monkeypatch.setattr(evaluate, "hold_out_gaps", lambda frames, every: seen.extend(frames) or GAPS(frames, every))
+    result = record()
+    assert [lesion.patient_id for lesion in seen] == ["P2"]
+    assert (result["gaps"], result["slices"], result["lesions"]) == (3, 3, 1)
+    methods = {"diffusion", "nearest", "linear", "signed_distance"}
+    assert set(result["dice"]) == set(result["brier"]) == methods
+    # An ellipsoid is easy for the signed distance, and an untrained network knows nothing.
+    assert result["dice"]["signed_distance"] > 0.9
+    assert result["dice"]["signed_distance"] > result["dice"]["diffusion"]
+    assert result["brier"]["signed_distance"] < result["brier"]["diffusion"]
+    assert result == record()
+
+
+GAPS = evaluate.hold_out_gaps
+
+
+def test_at_most_so_many_gaps(record, monkeypatch):
+    monkeypatch.setattr(evaluate, "MOST_GAPS", 2)
+    assert record()["gaps"] == 2
+
+
+def test_nothing_to_score_is_said(record, tmp_path):
+    assert record(**write_dataset(tmp_path, splits=("train", "test")).paths) == {"gaps": 0, "slices": 0, "lesions": 0}
+
+
+def test_scores_follow_from_the_draws(interpolator, monkeypatch, settings):
+    random = np.random.default_rng(0)
+    draws = torch.from_numpy(random.random((5, 2, 8, 8)).astype(np.float32))
+    truth = (random.random((2, 8, 8)) > 0.5).astype(np.float32)
+    contexts = np.ones((2, 8, 8), np.float32)
+    gap = Gap("a", contexts, 5.0, 1.0, np.array([0.3, 0.6], np.float32), truth)
+    monkeypatch.setattr(evaluate, "fill_gap", lambda *args, **kwargs: draws)
+    result = score_gaps(interpolator, [gap], settings, 0)
+    mean = draws.numpy().mean(0)
+    assert result["brier"]["diffusion"] == pytest.approx(((mean - truth) ** 2).mean(), abs=1e-5)
+    assert result["dice"]["diffusion"] == pytest.approx(
+        np.mean([f1_score(a.ravel(), b.ravel() >= 0.5) for a, b in zip(truth, mean, strict=True)]), abs=1e-5
+    )
+    expected = spearmanr(draws.numpy().var(0).ravel(), ((mean - truth) ** 2).ravel()).statistic
+    assert result["variance_error_spearman"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_constant_variance_has_no_rank_correlation(interpolator, monkeypatch, settings):
+    gap = Gap("a", np.ones((2, 8, 8), np.float32), 5.0, 1.0, np.array([0.5], np.float32), np.ones((1, 8, 8)))
+    monkeypatch.setattr(evaluate, "fill_gap", lambda *args, **kwargs: torch.ones(3, 1, 8, 8))
+    assert score_gaps(interpolator, [gap], settings, 0)["variance_error_spearman"] is None
+
+
+slices = arrays(np.float64, (3, 5, 5), elements=st.floats(0, 1, width=16))
+
+
+@given(predicted=slices, truth=slices)
+def test_dice_equals_f1(predicted, truth):
+    for value, a, b in zip(dice(predicted, truth), predicted.reshape(3, -1), truth.reshape(3, -1), strict=True):
+        assert value == pytest.approx(f1_score(b >= 0.5, a >= 0.5, zero_division=1.0))
+
+
+@given(predicted=slices, truth=slices)
+def test_brier_equals_scikit_learns_within_the_region(predicted, truth):
+    region = np.zeros((3, 5, 5), bool)
+    region[:, 1:4, :3] = True
+    for value, a, b, inside in zip(brier(predicted, truth >= 0.5, region), predicted, truth, region, strict=True):
+        assert value == pytest.approx(brier_score_loss(b[inside] >= 0.5, a[inside], pos_label=True))
+
+
+def test_region_is_near_the_contexts():
+    contexts = np.zeros((2, 11, 11))
+    assert region_of(contexts).all()
+    contexts[1, 5, 5] = 1
+    i, j = np.indices((11, 11)) - 5
+    assert np.array_equal(region_of(contexts), i**2 + j**2 <= 9)

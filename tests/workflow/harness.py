@@ -1,0 +1,72 @@
+"""A copy of the workflow in a folder of its own, at a tiny size."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+TINY = {
+    "ingest": {"demo_patients": 10},
+    "cases": {"margin_mm": 2, "negatives_per_lesion": 1, "grid": [16, 32, 32], "shards": 2},
+    "interpolate": {"size": 16, "channels": [8, 8], "timesteps": 4, "epochs": 2, "steps_per_epoch": 2, "batch_size": 4},
+    "uncertainty": {"gaps": 8, "draws": 2, "latent": 4, "width": 8, "epochs": 2, "batch_size": 4},
+    "train": {"samples": 4, "seeds": [0, 1], "epochs": 3, "batch_size": 2, "width": 0.0625, "threads": 1},
+}
+
+
+class Project:
+    """A copy of the project's workflow in `folder`, run by the Snakemake of these tests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+        for name in ("workflow", "profiles", "envs"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "Snakefile", folder)
+        (folder / "config").mkdir()
+        self.configure(TINY)
+
+    def configure(self, settings: dict) -> None:
+        """Write the project's settings."""
+        (self.folder / "config/config.yaml").write_text(yaml.safe_dump(settings))
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """Start snakemake in a process group of its own."""
+        # The tests' own thread limits must not reach the jobs: results depend on the number of threads.
+        environment = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
+        return subprocess.Popen(
+            [sys.executable, "-m", "snakemake", *arguments],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, timeout: float = 600) -> tuple[int, str]:
+        """Run snakemake and return its exit code and what it printed."""
+        process = self.start(*arguments)
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            kill(process)
+            raise
+        return process.returncode, output
+
+    def planned(self, *arguments: str) -> set[str]:
+        """Return the rules that a run would execute now."""
+        status, output = self.run("-n", "--quiet", "host", *arguments)
+        assert status == 0, output
+        return {line.split()[1].rstrip(":") for line in output.splitlines() if line.startswith(("rule ", "localrule "))}
+
+
+def kill(process: subprocess.Popen) -> None:
+    """Kill a process group with SIGKILL, as a power cut would."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,58 @@
+"""Every rule keeps the rules of the house."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+RULE_FILES = sorted((ROOT / "workflow/rules").glob("*.smk"))
+RULES = [
+    (path.name, name, body)
+    for path in RULE_FILES
+    for name, body in re.findall(r"^rule (\w+):\n((?:[ \t]+.*\n|\n)+)", path.read_text(), re.M)
+]
+
+
+@pytest.mark.parametrize(("file", "name", "body"), RULES, ids=[name for _, name, _ in RULES])
+def test_a_rule_says_what_it_needs(file, name, body):
+    assert body.lstrip().startswith('"""'), f"{name} in {file} has no docstring"
+    for directive in ("output", "log", "benchmark", "conda", "threads", "resources", "params", "message", "script"):
+        assert re.search(rf"^    {directive}:", body, re.M), f"{name} in {file} lacks {directive}"
+    for resource in ("mem_mb", "runtime"):
+        assert resource in body
+    assert f'code_hash("{name}")' in body
+    assert f'"../scripts/{name}.py"' in body
+
+
+def test_rule_files_open_with_inputs_and_outputs_and_stay_small():
+    for path in RULE_FILES:
+        text = path.read_text()
+        assert text.startswith('"""'), path
+        assert "OUTPUTS" in text or path.name == "common.smk"
+        assert not re.search(r"\blambda \w*:|^\s+run:|os\.path", text, re.M), path
+        if path.name != "common.smk":
+            assert not re.search(r"^\s*def ", text, re.M), path
+        assert len(text.splitlines()) <= 180, path
+
+
+def test_each_script_belongs_to_a_rule_and_is_short():
+    scripts = {path.stem: path for path in (ROOT / "workflow/scripts").glob("*.py")}
+    assert set(scripts) == {name for _, name, _ in RULES}
+    for path in scripts.values():
+        assert len(path.read_text().splitlines()) <= 40, path
+        assert "def " not in path.read_text(), path
+
+
+def test_captions_exist():
+    for path in RULE_FILES:
+        for caption in re.findall(r'caption="([^"]+)"', path.read_text()):
+            assert (path.parent / caption).is_file(), caption
+
+
+def test_the_conda_environment_has_the_projects_versions():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    environment = yaml.safe_load((ROOT / "envs/due.yaml").read_text())
+    assert environment["dependencies"][-1]["pip"] == project["dependencies"]

@@ -1,0 +1,263 @@
+"""The whole workflow at a tiny size: complete, repeatable, resumable, and rerun exactly where it must be."""
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from harness import Project, kill
+
+TABLES = ("tables/table1.csv", "tables/table1.md", "tables/table1.tex", "demo/interpolate/metrics.json")
+AFTER_TRAINING = {
+    "train_classifier",
+    "explain_classifier",
+    "evaluate_classifier",
+    "table_1",
+    "figure_4",
+    "figure_5",
+    "all",
+    "default",
+}
+
+
+@pytest.fixture
+def edit(finished):
+    """Change a file of the finished project, and put it back afterwards."""
+    changed = {}
+
+    def change(name: str, text: str) -> None:
+        path = finished.folder / name
+        changed.setdefault(path, path.read_text())
+        path.write_text(changed[path] + text)
+
+    yield change
+    for path, text in changed.items():
+        path.write_text(text)
+
+
+def test_table_1_has_every_method_and_metric(finished):
+    table = pd.read_csv(finished.folder / "results/tables/table1.csv")
+    columns = ["dataset", "method", "metric", "mean", "std", "n_seeds", "published_mean", "published_std"]
+    assert list(table.columns) == columns
+    assert set(table.method) == {"baseline", "baseline_plus", "due"}
+    assert (table.n_seeds == 2).all()
+    metrics = table.groupby("method").metric.agg(frozenset)
+    assert metrics.nunique() == 1
+    assert {"roc_auc", "average_precision", "iou", "precision", "published_precision", "hit_rate"} <= metrics.iloc[0]
+    assert table["mean"].between(0, 1).all()
+    assert "semi-synthetic cohort" in (finished.folder / "results/tables/table1.md").read_text()
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    status, output = finished.run("--cores", "2")
+    assert status == 0
+    assert "Nothing to be done" in output
+
+
+def test_no_checkpoint_or_part_is_left(finished):
+    left = [path.name for path in (finished.folder / "results").rglob("*") if path.name.startswith((".part", "last"))]
+    assert left == []
+
+
+def test_nothing_of_the_planted_identity_leaves_the_dicom_folder(finished):
+    results = finished.folder / "results"
+    planted = [path for path in results.rglob("*") if path.is_file() and b"PLANTED" in path.read_bytes()]
+    birth = [path for path in results.rglob("*.log") if b"19010203" in path.read_bytes()]
+    assert birth == []
+    assert {path.relative_to(results).parts[:2] for path in planted} <= {("demo", "dicom")}
+    some = next((results / "demo/dicom").rglob("*.dcm"))
+    code = f"import pydicom; print(pydicom.dcmread({str(some)!r}).PatientName)"
+    assert "PLANTED" in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+
+
+def test_an_edit_in_supervise_reruns_training_and_what_follows(finished, edit):
+    assert finished.planned() == set()
+    edit("workflow/due/supervise/weighted_l1.py", "\n# a comment is an edit too\n")
+    assert finished.planned() == AFTER_TRAINING
+
+
+def test_an_edit_in_a_script_reruns_its_rule(finished, edit):
+    edit("workflow/scripts/evaluate_classifier.py", "\n# a comment: Snakemake hashes the whole script\n")
+    planned = finished.planned()
+    assert "evaluate_classifier" in planned
+    assert not {"train_classifier", "explain_classifier", "index_series"} & planned
+
+
+def test_a_new_setting_reruns_only_what_uses_it(finished):
+    assert finished.planned("--config", "evaluate={threshold: 0.6}") == {
+        "evaluate_classifier",
+        "table_1",
+        "figure_5",
+        "all",
+        "default",
+    }
+
+
+def test_killed_in_training_and_resumed_in_a_folder_with_a_space_gives_the_same_bytes(finished, tmp_path):
+    other = Project(tmp_path / "another folder")
+    process = other.start("--cores", "2")
+    runs = other.folder / "results/demo/runs"
+    deadline = time.monotonic() + 600
+    while not list(runs.rglob("last.pt")):
+        assert process.poll() is None, process.stdout.read()[-6000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    kill(process)
+    killed = list(runs.rglob("last.pt"))
+    assert killed
+    status, output = other.run("--cores", "2")
+    assert status == 0, output[-6000:]
+    log = next((other.folder / "results/demo/logs/train_classifier").glob(f"{killed[0].parts[-4]}_*.log"))
+    assert re.search(r"resuming after epoch \d of 3", log.read_text())
+    for name in TABLES:
+        assert (other.folder / "results" / name).read_bytes() == (finished.folder / "results" / name).read_bytes(), name
+    for model in sorted((finished.folder / "results/demo").rglob("model.pt")):
+        assert (other.folder / model.relative_to(finished.folder)).read_bytes() == model.read_bytes(), model
+
+
+def test_the_report_is_made(finished):
+    status, output = finished.run("--report", "results/report.html")
+    assert status == 0, output[-3000:]
+    page = (finished.folder / "results/report.html").read_text()
+    assert "semi-synthetic cohort" in page
+
+
+def failing(project: Project, *arguments: str) -> str:
+    """Run what must fail with exit code 1 and no traceback, and return what was printed."""
+    status, output = project.run("--cores", "2", *arguments)
+    assert status == 1
+    assert "Traceback" not in output
+    return output
+
+
+def test_a_checkpoint_from_another_configuration_is_refused(finished):
+    folder = finished.folder / "results/demo/runs/due/n4_lambda1"
+    moved = finished.folder / "kept"
+    shutil.move(folder, moved)
+    try:
+        process = finished.start("--cores", "2", str(folder.relative_to(finished.folder) / "seed0/model.pt"))
+        while not list(folder.rglob("last.pt")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        kill(process)
+        output = failing(
+            finished,
+            str(folder.relative_to(finished.folder) / "seed0/model.pt"),
+            "--config",
+            "train={learning_rate: 0.01}",
+        )
+        assert "was written by another configuration" in output
+        assert "Delete the file" in output
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.move(moved, folder)
+
+
+@pytest.fixture
+def dicom(finished, tmp_path) -> Path:
+    """A copy of the finished project's DICOM folder, to spoil."""
+    return Path(shutil.copytree(finished.folder / "results/demo/dicom", tmp_path / "dicom"))
+
+
+def indexed(project: Project, dicom: Path) -> str:
+    return failing(
+        project, "results/mine/annotate/lesions.parquet", "--config", "dataset=mine", f"ingest={{dicom: {dicom}}}"
+    )
+
+
+def series_files(dicom: Path) -> list[Path]:
+    return sorted(next(folder for folder in sorted(dicom.iterdir()) if folder.is_dir()).glob("*.dcm"))
+
+
+def test_a_missing_slice_is_named(project, dicom):
+    series_files(dicom)[5].unlink()
+    output = indexed(project, dicom)
+    assert re.search(
+        r"Slice gap of 5\.0 mm between instances \d+ and \d+ of series [0-9.]+ \(expected 2\.5 mm\)", output
+    )
+    assert not (project.folder / "results/mine/ingest/series.parquet").exists()
+
+
+def test_a_truncated_file_is_named(project, dicom):
+    victim = series_files(dicom)[5]
+    victim.write_bytes(victim.read_bytes()[:20_000])
+    output = indexed(project, dicom)
+    assert victim.name in output
+    assert "truncated" in output
+
+
+def test_a_missing_and_an_empty_folder_are_named(project, tmp_path):
+    missing = tmp_path / "nowhere"
+    assert str(missing) in indexed(project, missing)
+    missing.mkdir()
+    output = indexed(project, missing)
+    assert str(missing) in output
+    assert "no CT series" in output
+
+
+def test_a_patient_without_annotation_is_named(project, dicom):
+    """LIDC-IDRI-0028 has a scan in the archive, and no lesion of 3 mm or more."""
+    import pydicom
+
+    from due.annotate.lidc import load_database
+
+    database = load_database()
+    bare = next(scan for scan in database.scans if not database.annotations.get(scan.scan_id))
+    for path in series_files(dicom):
+        header = pydicom.dcmread(path)
+        header.SeriesInstanceUID = bare.series_uid
+        header.save_as(path)
+    output = indexed(project, dicom)
+    assert bare.patient_id in output
+    assert "on_problem: skip" in output
+    assert not (project.folder / "results/mine/annotate/lesions.parquet").exists()
+
+
+def test_an_unknown_setting_is_answered_before_anything_runs(project):
+    output = failing(project, "--config", "trian={epochs: 3}")
+    assert "Unknown setting `trian`. Did you mean `train`?" in output
+    assert not (project.folder / "results").exists()
+
+
+def test_a_gpu_that_is_not_there_is_a_clear_error(finished):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    target = "results/demo/interpolate/model.pt"
+    kept = (finished.folder / target).read_bytes()
+    try:
+        output = failing(finished, target, "--config", "device=cuda")
+        assert "`device: cuda` asks for a GPU" in output
+        assert not (finished.folder / target).exists()
+    finally:
+        (finished.folder / target).write_bytes(kept)
+
+
+@pytest.fixture
+def small_disk(project):
+    """A disk of 1 MiB as the project's results folder."""
+    results = project.folder / "results"
+    results.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", results], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs the rights to do so")
+    yield project
+    subprocess.run(["umount", results], check=True)
+
+
+def test_a_full_disk_is_a_clear_error(small_disk, dicom):
+    output = indexed(small_disk, dicom)
+    assert re.search(r"No space left on the device while writing \S+slices.h5", output)
+    assert "Free some space and repeat the command" in output
+    assert [path.name for path in (small_disk.folder / "results/mine").rglob("*.h5")] == []
+
+
+def test_a_fresh_clone_shows_the_whole_plan(project):
+    project.configure({})
+    planned = project.planned()
+    assert {"fetch_real_ct", "index_series", "train_interpolator", "map_weights", "table_1"} <= planned

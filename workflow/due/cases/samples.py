@@ -1,0 +1,66 @@
+"""The samples of a cohort: each lesion's block and its neighbouring blocks."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from due.cases.geometry import neighbours
+from due.cases.grid import block_of, scan_shape_of
+from due.cases.splits import split_patients
+from due.errors import DueError
+from due.files import write_parquet
+from due.seeds import numpy_generator
+from due.volume import Box
+
+
+def plan_cases(*, lesions_file: Path, samples_file: Path, splits_file: Path, settings: dict, seed: int) -> None:
+    """Write the split of each cohort patient and the list of all samples.
+
+    Args:
+        lesions_file: the table `annotate/lesions.parquet`.
+        samples_file: where the samples go.
+        splits_file: where the splits go.
+        settings: the settings `cases`.
+        seed: seed of the split and of the choice of neighbours.
+
+    Raises:
+        DueError: no lesion is in the cohort, or a split would be empty.
+    """
+    lesions = pd.read_parquet(lesions_file).query("in_cohort").sort_values("lesion_id").reset_index(drop=True)
+    if lesions.empty:
+        raise DueError(f"{lesions_file} holds no lesion of an accepted series. Check the setting `ingest.dicom`.")
+    splits = split_patients(
+        lesions.patient_id,
+        train=settings["train"],
+        validation=settings["validation"],
+        always_test=settings["always_test"],
+        seed=seed,
+    )
+    split_of = splits.set_index("patient_id").split
+    rows = [
+        {**row, "split": split_of[lesion.patient_id], "shard": number % settings["shards"]}
+        for number, (_, lesion) in enumerate(lesions.iterrows())
+        for row in samples_of(lesion, settings["margin_mm"], settings["negatives_per_lesion"], seed)
+    ]
+    write_parquet(splits, splits_file)
+    write_parquet(pd.DataFrame(rows).sort_values("sample_id"), samples_file)
+
+
+def samples_of(lesion: pd.Series, margin_mm: float, negatives: int, seed: int) -> list[dict]:
+    """Return the samples of one lesion: its block (label 1) and up to `negatives` of its neighbours (label 0).
+
+    Neighbours that reach out of the scan are left out before the draw. Boxes are in scan indices.
+    """
+    block = block_of(lesion, margin_mm)
+    around = neighbours(block, scan_shape_of(lesion))
+    numbers = numpy_generator(seed, "neighbours", lesion.lesion_id).permutation(sorted(around))[:negatives]
+    boxes = {"p": (1, block)} | {f"n{number:02d}": (0, around[number]) for number in np.sort(numbers)}
+    return [_row(lesion, suffix, label, box) for suffix, (label, box) in boxes.items()]
+
+
+def _row(lesion: pd.Series, suffix: str, label: int, box: Box) -> dict:
+    place = {f"{axis}_start": low for axis, low in zip("kij", box.start, strict=True)}
+    place |= {f"{axis}_stop": high for axis, high in zip("kij", box.stop, strict=True)}
+    sample = {"sample_id": f"{lesion.lesion_id}-{suffix}", "lesion_id": lesion.lesion_id}
+    return {**sample, "patient_id": lesion.patient_id, "label": label, **place}

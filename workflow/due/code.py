@@ -1,0 +1,51 @@
+"""Which modules of the library a script uses, as one hash: Snakemake itself sees only the script."""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+# Every script reads settings, but the values that it uses are parameters of its rule: a new setting elsewhere
+# must not rerun it.
+IGNORED = {ROOT / "due/config.py"}
+
+
+def code_hash(script: str) -> str:
+    """Return a hash of the library modules that `workflow/scripts/<script>.py` imports, directly or through others."""
+    digest = hashlib.sha256()
+    for module in modules_of(script):
+        digest.update(module.relative_to(ROOT).as_posix().encode())
+        digest.update(_content(module))
+    return digest.hexdigest()[:16]
+
+
+def modules_of(script: str) -> list[Path]:
+    """Return the files of the library that `workflow/scripts/<script>.py` imports, at any depth, sorted."""
+    found: set[Path] = set()
+    waiting = list(_imports(ROOT / "scripts" / f"{script}.py"))
+    while waiting:
+        module = waiting.pop()
+        if module not in found and module not in IGNORED:
+            found.add(module)
+            waiting.extend(_imports(module))
+    return sorted(found)
+
+
+@cache
+def _content(module: Path) -> bytes:
+    return module.read_bytes()
+
+
+@cache
+def _imports(module: Path) -> tuple[Path, ...]:
+    """Return the library files that `module` imports, wherever in the file the import stands."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(_content(module))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
+    candidates = (ROOT / f"{name.replace('.', '/')}{end}" for name in names for end in (".py", "/__init__.py"))
+    return tuple(path for path in candidates if path.is_relative_to(ROOT / "due") and path.is_file())

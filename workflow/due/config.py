@@ -1,0 +1,282 @@
+"""Every setting of the workflow, with its default, its range and its meaning: the one source of both.
+
+`python -m due.config` writes `config/config.yaml`, `config/README.md` and `workflow/schemas/config.schema.json` from
+this module; a test fails when they differ. The defaults are the demo.
+"""
+
+import difflib
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from due.errors import DueError
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseModel):
+    """A group of settings: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Ingest(Settings):
+    """Which scans are read."""
+
+    dicom: str | None = Field(None, description="Folder with DICOM series; null makes the demo cohort.")
+    exclude: tuple[str, ...] = Field((), description="Series instance UIDs to leave out.")
+    demo_patients: int = Field(
+        48, ge=0, description="Semi-synthetic patients of the demo, beside the real LIDC-IDRI-0001."
+    )
+
+
+class Annotate(Settings):
+    """How readers' contours become annotated slices."""
+
+    consensus: float = Field(
+        0.5, gt=0, le=1, description="Share of readers who must include a voxel (0.5: the paper's)."
+    )
+    keep_every: Count = Field(
+        2, description="Keep every k-th annotated slice, and the last; 1 keeps all. Dropped ones serve as truth only."
+    )
+
+
+class Cases(Settings):
+    """Samples, their grid, and who is in which split."""
+
+    margin_mm: Annotated[float, Field(ge=0)] = Field(
+        4.0, description="Margin around the readers' box in mm (published: 0)."
+    )
+    negatives_per_lesion: int = Field(
+        6, ge=0, le=26, description="Neighbouring blocks per lesion, drawn by seed (published: 26, all)."
+    )
+    train: Fraction = Field(0.46, description="Share of patients for training (published: 0.1).")
+    validation: Fraction = Field(
+        0.14, description="Share of patients for validation (published: 0.3); the rest is for testing."
+    )
+    grid: tuple[Count, Count, Count] = Field(
+        (32, 64, 64), description="Network input in voxels: depth, height, width (published: 64, 128, 128)."
+    )
+    intensity: Literal["window", "slice_minmax"] = Field(
+        "window", description="HU window, or min-max of each slice (published)."
+    )
+    window: tuple[float, float] = Field((-1350.0, 150.0), description="HU mapped to 0 and to 1.")
+    always_test: tuple[str, ...] = Field(
+        ("LIDC-IDRI-0001",), description="Patients that are always tested on, never trained on."
+    )
+    shards: Count = Field(2, description="Number of files, and so of parallel jobs, for per-lesion work.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.train + self.validation >= 1:
+            raise ValueError(f"train + validation must stay below 1, got {self.train} + {self.validation}")
+        if self.window[0] >= self.window[1]:
+            raise ValueError(f"window must rise, got {list(self.window)}")
+        return self
+
+
+class Interpolate(Settings):
+    """The conditional diffusion interpolator."""
+
+    size: int = Field(24, ge=8, multiple_of=4, description="Frame edge in pixels.")
+    channels: tuple[Count, ...] = Field((16, 32, 32), description="Channels per level of the U-Net, multiples of 8.")
+    timesteps: Count = Field(32, description="Diffusion steps; sampling runs all of them.")
+    epochs: Count = Field(12, description="Epochs of `steps_per_epoch` steps.")
+    steps_per_epoch: Count = Field(40, description="Optimiser steps per epoch.")
+    batch_size: Count = Field(32, description="Frames per step.")
+    learning_rate: Positive = Field(0.001, description="Peak learning rate of AdamW's one-cycle schedule.")
+    ema: Fraction = Field(0.98, description="Decay of the averaged weights.")
+    max_gap: int = Field(8, ge=2, description="Longest training gap in slices.")
+    filling: Literal["direct", "autoregressive"] = Field(
+        "direct", description="Fill all slices of a gap at once, or one after another (published)."
+    )
+    draws: Count = Field(2, description="Draws averaged into an interpolated annotation.")
+
+
+class Uncertainty(Settings):
+    """Variance sampling, the neural-process VAE, and weights."""
+
+    gaps: Count = Field(64, description="Gaps of training patients whose variance is sampled.")
+    draws: int = Field(8, ge=2, description="Draws per gap (T of Algorithm 1).")
+    latent: Count = Field(32, description="Size of the Gaussian latent.")
+    width: int = Field(32, ge=8, multiple_of=8, description="Channels of the neural-process VAE.")
+    epochs: Count = Field(40, description="Epochs over the sampled gaps.")
+    batch_size: Count = Field(16, description="Gaps per step.")
+    learning_rate: Positive = Field(0.001, description="Learning rate of AdamW.")
+    beta: Annotated[float, Field(ge=0)] = Field(0.0001, description="Weight of the KL term.")
+    latent_at_inference: Literal["mean", "draw"] = Field(
+        "mean", description="Use the prior's mean, or one random draw (published)."
+    )
+    mapping: Literal["absolute", "published"] = Field(
+        "absolute", description="Weight = 1 - 4 variance, or flipped sigmoid and min-max per gap (published)."
+    )
+
+
+class Train(Settings):
+    """Training of the classifiers."""
+
+    methods: tuple[Literal["baseline", "baseline_plus", "due", "due_published"], ...] = Field(
+        ("baseline", "baseline_plus", "due"), min_length=1, description="Methods to train and compare."
+    )
+    samples: int = Field(20, ge=2, description="Balanced training samples, one per patient (published: 20, 50, 100).")
+    lambda_: Annotated[float, Field(ge=0)] = Field(1.0, alias="lambda", description="Weight of the explanation loss.")
+    seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1, description="Independent runs (published: 5).")
+    epochs: Count = Field(16, description="Epochs (published: 50).")
+    batch_size: int = Field(5, ge=2, description="Samples per step (published: 16).")
+    learning_rate: Positive = Field(0.001, description="Learning rate of Adam (published: 0.001).")
+    width: Positive = Field(0.125, description="Width of the 3D ResNet-18 (published: 1, 33.16 M parameters).")
+    max_pool: bool = Field(False, description="Max-pool after the stem (published: true); false suits a smaller grid.")
+    validate_every: Count = Field(4, description="Epochs between validations.")
+    threads: Count = Field(2, description="CPU threads of a job that uses torch.")
+
+
+class Evaluate(Settings):
+    """Scoring of predictions and explanations."""
+
+    threshold: Fraction = Field(0.5, description="Explanation values above it count as attention.")
+
+
+class Config(Settings):
+    """All settings of one dataset."""
+
+    dataset: str = Field(
+        "demo", pattern=r"^[a-z0-9_]+$", description="Name of the dataset; results go to results/<dataset>."
+    )
+    seed: int = Field(0, ge=0, description="Seed of everything but the classifiers, which have their own.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where torch computes.")
+    on_problem: Literal["stop", "skip"] = Field(
+        "stop",
+        description="What a bad series or a patient without annotation does: stop the run, or be left out and listed.",
+    )
+    ingest: Ingest = Field(default_factory=Ingest, description="Which scans are read.")
+    annotate: Annotate = Field(default_factory=Annotate, description="How contours become annotated slices.")
+    cases: Cases = Field(default_factory=Cases, description="Samples, their grid, and who is in which split.")
+    interpolate: Interpolate = Field(default_factory=Interpolate, description="The conditional diffusion interpolator.")
+    uncertainty: Uncertainty = Field(
+        default_factory=Uncertainty, description="Variance sampling, the neural-process VAE, and weights."
+    )
+    train: Train = Field(default_factory=Train, description="Training of the classifiers.")
+    evaluate: Evaluate = Field(default_factory=Evaluate, description="Scoring of predictions and explanations.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.ingest.dicom is None and self.dataset != "demo":
+            raise ValueError(f"dataset `{self.dataset}` needs the setting `ingest.dicom`, a folder of DICOM series")
+        return self
+
+
+def read_config(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Check settings as the user gave them and return all of them, defaults filled in, as plain values.
+
+    Raises:
+        DueError: an unknown setting (with the nearest known one), or a value out of its range.
+    """
+    try:
+        return Config.model_validate(values).model_dump(mode="json", by_alias=True)
+    except ValidationError as error:
+        raise DueError(" ".join(_sentence(problem) for problem in error.errors())) from None
+
+
+def _sentence(problem: Mapping[str, Any]) -> str:
+    """Say in one sentence what pydantic found."""
+    path = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(path, list(setting_names(Config)), n=1, cutoff=0.4)
+        hint = f"Did you mean `{near[0]}`?" if near else "config/README.md lists all settings."
+        return f"Unknown setting `{path}`. {hint}"
+    message = problem["msg"]
+    if problem["type"] == "value_error":
+        place = f"under `{path}` " if path else ""
+        return f"Settings {place}do not fit together: {problem['ctx']['error']}."
+    return f"Setting `{path}` is {problem['input']!r}: {message[0].lower()}{message[1:]}."
+
+
+def setting_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Yield the dotted name of every setting of `model`, sections included."""
+    for name, field in model.model_fields.items():
+        path = prefix + (field.alias or name)
+        yield path
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from setting_names(field.annotation, path + ".")
+
+
+def default_yaml() -> str:
+    """Return the default settings as YAML, each with its description as a comment."""
+    head = "# yaml-language-server: $schema=../workflow/schemas/config.schema.json\n"
+    head += "# The demo, and the default of every setting. Generated by `python -m due.config`; see README.md here.\n\n"
+    return head + "\n".join(_yaml_lines(Config())) + "\n"
+
+
+def _yaml_lines(settings: BaseModel, indent: str = "") -> Iterator[str]:
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        key = field.alias or name
+        if isinstance(value, BaseModel):
+            yield f"\n{indent}# {field.description}\n{indent}{key}:"
+            yield from _yaml_lines(value, indent + "  ")
+            continue
+        plain = json.loads(json.dumps(value))
+        text = yaml.safe_dump(plain, default_flow_style=True, width=1000).replace("\n...", "").strip()
+        comment = textwrap.wrap(field.description or "", 110 - len(indent))
+        yield "\n".join(f"{indent}# {line}" for line in comment)
+        yield f"{indent}{key}: {text}"
+
+
+def schema_json() -> str:
+    """Return the JSON schema of the settings."""
+    return json.dumps(Config.model_json_schema(by_alias=True), indent=2) + "\n"
+
+
+README = """# Settings
+
+`config.yaml` holds every setting with its default, which makes the demo. Change it, or keep a file of your own with
+only what differs and give it to Snakemake, or set single values:
+
+```
+snakemake --cores 2 --configfile mine.yaml
+snakemake --cores 2 --config seed=1 train='{{"seeds": [0, 1, 2, 3, 4]}}'
+```
+
+An unknown setting or a value out of range stops the run before it starts. This page, `config.yaml` and the JSON schema
+are generated from `workflow/due/config.py` by `make settings`.
+
+| setting | default | meaning |
+|---|---|---|
+{rows}
+"""
+
+
+def readme() -> str:
+    """Return the page that lists all settings."""
+    return README.format(rows="\n".join(_readme_rows(Config())))
+
+
+def _readme_rows(settings: BaseModel, prefix: str = "") -> Iterator[str]:
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        path = prefix + (field.alias or name)
+        if isinstance(value, BaseModel):
+            yield from _readme_rows(value, f"{path}.")
+        else:
+            yield f"| `{path}` | `{json.dumps(value)}` | {field.description} |"
+
+
+def generated() -> dict[str, str]:
+    """Return the text of each file that follows from this module, by its path in the project."""
+    return {
+        "config/config.yaml": default_yaml(),
+        "config/README.md": readme(),
+        "workflow/schemas/config.schema.json": schema_json(),
+    }
+
+
+if __name__ == "__main__":
+    for path, text in generated().items():
+        (Path(__file__).parents[2] / path).write_text(text, encoding="utf-8")

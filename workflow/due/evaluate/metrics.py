@@ -1,0 +1,127 @@
+"""The metrics, each with its name, direction, range and source, and the prediction metrics themselves.
+
+Explanation metrics are strict by default. What the DUE paper and its code call precision and F1 is kept under honest
+names, because there false positives count only where a mask is negative, and masks of lesions are never negative.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import accuracy_score, auc, average_precision_score, precision_recall_curve, roc_auc_score
+
+CODE = "DUE, section 5.1 and the authors' code"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a metric is called, which way is better, and where it comes from.
+
+    Attributes:
+        name: key in tables and files.
+        label: name for readers.
+        higher_is_better: direction of improvement.
+        range: smallest and largest value.
+        source: paper or library that defines it.
+        description: one sentence.
+    """
+
+    name: str
+    label: str
+    higher_is_better: bool
+    range: tuple[float, float]
+    source: str
+    description: str
+
+    @property
+    def heading(self) -> str:
+        """The label with an arrow that points to the better values."""
+        return f"{self.label} {'↑' if self.higher_is_better else '↓'}"
+
+
+def _score(name: str, label: str, source: str, description: str) -> Metric:
+    """Declare a metric between 0 and 1 of which more is better."""
+    return Metric(name, label, higher_is_better=True, range=(0.0, 1.0), source=source, description=description)
+
+
+_PREDICTION = (
+    _score("roc_auc", "ROC-AUC", "scikit-learn roc_auc_score", "Probability that a lesion outranks a neighbour."),
+    _score(
+        "average_precision",
+        "Average precision",
+        "scikit-learn average_precision_score",
+        "Area under the precision-recall curve as a step function.",
+    ),
+    _score(
+        "pr_auc_trapezoid",
+        "PR-AUC (trapezoid)",
+        CODE,
+        "Area under the precision-recall curve by trapezoids, which is optimistic.",
+    ),
+    _score("accuracy", "Accuracy", "scikit-learn accuracy_score", "Share of samples whose class is predicted."),
+)
+
+_EXPLANATION = (
+    _score("iou", "IoU", "Jaccard; DUE, section 5.1", "Overlap of map and annotation over their union."),
+    _score("dice", "Dice (F1)", "Dice; F1 of voxels", "Harmonic mean of voxel precision and recall."),
+    _score("precision", "Precision", "voxel precision", "Share of the binarised map that is annotated; 0 if empty."),
+    _score("recall", "Recall", "voxel recall", "Share of the annotation that the binarised map covers."),
+    _score("hit_rate", "Hit rate", "this project", "Share of lesions with any overlap."),
+    _score("pointing", "Pointing", "Zhang et al. 2018, pointing game", "Share of maps with their maximum inside."),
+    _score("mass_inside", "Mass inside", "relevance mass accuracy", "Share of the map's sum that is annotated."),
+    _score(
+        "published_precision",
+        "Published precision",
+        CODE,
+        "False positives count only at negative labels, of which lesions have none: 1 on any overlap, else 0.",
+    ),
+    _score("published_recall", "Published recall", CODE, "The same as recall."),
+    _score(
+        "published_f1",
+        "Published F1",
+        CODE,
+        "Harmonic mean of published precision and recall, 2R / (1 + R): blind to false positives.",
+    ),
+)
+
+PREDICTION_METRICS = {metric.name: metric for metric in _PREDICTION}
+EXPLANATION_METRICS = {metric.name: metric for metric in _EXPLANATION}
+METRICS = {**PREDICTION_METRICS, **EXPLANATION_METRICS}
+
+CURVE_METRICS = ("iou", "dice", "precision", "recall", "published_f1")
+CURVE_THRESHOLDS = tuple(step / 10 for step in range(10))
+"""Metrics and thresholds of the curves in DUE's Figure 5."""
+
+
+def pr_auc_trapezoid(label: np.ndarray, probability: np.ndarray) -> float:
+    """Return the area under the precision-recall curve by trapezoids, in [0, 1], as DUE reports it.
+
+    Straight lines between points of that curve are too optimistic (Davis and Goadrich 2006), so average precision
+    stands beside it.
+
+    Args:
+        label: true classes [N], 0 or 1.
+        probability: probability of class 1 [N].
+    """
+    precision, recall, _ = precision_recall_curve(label, probability)
+    return float(auc(recall, precision))
+
+
+def prediction_metrics(label: np.ndarray, probability: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Return every prediction metric by name, each in [0, 1].
+
+    Args:
+        label: true classes [N], 0 or 1.
+        probability: probability of class 1 [N].
+        predicted: predicted classes [N], 0 or 1.
+
+    Raises:
+        ValueError: all samples are of one class, for which the curves are not defined.
+    """
+    if len(np.unique(label)) != 2:
+        raise ValueError(f"Labels hold the classes {np.unique(label).tolist()}, expected both 0 and 1.")
+    return {
+        "roc_auc": float(roc_auc_score(label, probability)),
+        "average_precision": float(average_precision_score(label, probability)),
+        "pr_auc_trapezoid": pr_auc_trapezoid(label, probability),
+        "accuracy": float(accuracy_score(label, predicted)),
+    }

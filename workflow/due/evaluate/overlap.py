@@ -1,0 +1,81 @@
+"""How well a map agrees with an annotation: strict metrics, and the published ones under honest names."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def threshold_metrics(explanation: np.ndarray, truth: np.ndarray, thresholds: Sequence[float]) -> dict[str, np.ndarray]:
+    """Return the metrics of one map binarised above each threshold, by name, each of shape [T] in [0, 1].
+
+    An empty binarised map has precision 0. The published precision counts false positives only where a mask is
+    negative; masks of lesions hold 0 and 1, so it is 1 on any overlap and 0 otherwise.
+
+    Args:
+        explanation: map [D, H, W] in [0, 1].
+        truth: annotation [D, H, W], 0 or 1, not empty.
+        thresholds: T rising values; voxels strictly above count as attention.
+
+    Raises:
+        ValueError: shapes differ, the truth is empty or not binary, the map leaves [0, 1], or thresholds do not rise.
+    """
+    inside = _checked_truth(explanation, truth)
+    edges = np.asarray(thresholds, dtype=np.float64)
+    if np.any(np.diff(edges) <= 0):
+        raise ValueError(f"Thresholds must rise, got {list(thresholds)}.")
+    # A voxel's bin is the number of thresholds it exceeds, so that one pass serves all thresholds.
+    bins = np.searchsorted(edges, explanation.ravel())
+    attended = _counts_above(bins, len(edges))
+    hit = _counts_above(bins[inside.ravel()], len(edges))
+    size = np.count_nonzero(inside)
+    recall = hit / size
+    overlaps = (hit > 0).astype(float)
+    return {
+        "iou": hit / (attended + size - hit),
+        "dice": 2 * hit / (attended + size),
+        "precision": hit / np.maximum(attended, 1),
+        "recall": recall,
+        "hit_rate": overlaps,
+        "published_precision": overlaps,
+        "published_recall": recall,
+        "published_f1": 2 * recall / (1 + recall),
+    }
+
+
+def whole_map_metrics(explanation: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Return the metrics of one map that need no threshold, by name, each in [0, 1].
+
+    `pointing` is 1 when the largest voxel lies inside (the first one of equals), `mass_inside` the share of the map's
+    sum inside. Both are 0 for a map of zeros, which points nowhere.
+
+    Args:
+        explanation: map [D, H, W] in [0, 1].
+        truth: annotation [D, H, W], 0 or 1, not empty.
+
+    Raises:
+        ValueError: shapes differ, the truth is empty or not binary, or the map leaves [0, 1].
+    """
+    inside = _checked_truth(explanation, truth)
+    total = float(explanation.sum(dtype=np.float64))
+    if total == 0:
+        return {"pointing": 0.0, "mass_inside": 0.0}
+    mass = float(explanation.sum(dtype=np.float64, where=inside))
+    return {"pointing": float(inside.ravel()[explanation.argmax()]), "mass_inside": min(mass / total, 1.0)}
+
+
+def _counts_above(bins: np.ndarray, thresholds: int) -> np.ndarray:
+    """Return how many voxels exceed each threshold [T], from each voxel's number of exceeded thresholds [N]."""
+    histogram = np.bincount(bins, minlength=thresholds + 1)
+    return histogram[::-1].cumsum()[::-1][1:]
+
+
+def _checked_truth(explanation: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return the truth as booleans [D, H, W] after checking it and the map."""
+    if explanation.shape != truth.shape:
+        raise ValueError(f"The map has shape {explanation.shape}, the annotation {truth.shape}; expected equal shapes.")
+    if not explanation.min() >= 0 or not explanation.max() <= 1:
+        raise ValueError(f"The map spans {explanation.min()} to {explanation.max()}, expected values in [0, 1].")
+    inside = truth.astype(bool)
+    if not np.array_equal(inside, truth) or not inside.any():
+        raise ValueError(f"The annotation holds {np.unique(truth)[:5].tolist()}, expected 0 and 1 and at least one 1.")
+    return inside

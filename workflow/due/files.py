@@ -1,0 +1,89 @@
+"""Writing files so that a result is either whole or absent."""
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from due.errors import DueError
+
+MEBIBYTE = 2**20
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is flushed to disk and renamed to `path`.
+
+    After an error nothing is left behind. A full disk is reported in one sentence.
+
+    Raises:
+        DueError: no space was left on the device.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The name keeps its end, since several writers choose the file format by it.
+    temporary = path.with_name(f".part.{path.name}")
+    try:
+        yield temporary
+        with temporary.open("rb+") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise DueError(disk_full_message(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def disk_full_message(path: Path) -> str:
+    """Return the sentence that a user reads when `path` could not be written for lack of space."""
+    free = shutil.disk_usage(path.parent).free // MEBIBYTE
+    return (
+        f"No space left on the device while writing {path} ({free} MiB free). Free some space and repeat the command."
+    )
+
+
+def require_space(folder: str | Path, needed_bytes: int) -> None:
+    """Check that `needed_bytes` (bytes) fit on the disk that holds `folder`.
+
+    Raises:
+        DueError: less space is free than needed.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes:
+        raise DueError(
+            f"{folder} needs {needed_bytes // MEBIBYTE} MiB but only {free // MEBIBYTE} MiB are free. "
+            "Free some space and repeat the command."
+        )
+
+
+def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
+    """Write `table` to a Parquet file, whole or not at all."""
+    with replacing(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def write_csv(table: pd.DataFrame, path: str | Path) -> None:
+    """Write `table` to a CSV file with 6 significant digits, whole or not at all."""
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def write_text(text: str, path: str | Path) -> None:
+    """Write `text` to a UTF-8 file, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(content: Any, path: str | Path) -> None:
+    """Write `content` to an indented JSON file with sorted keys, whole or not at all."""
+    write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", path)

@@ -1,0 +1,42 @@
+"""What every job of the workflow does around its one call: log to a file, and report a user's mistake in a sentence."""
+
+import errno
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from due.errors import DueError
+
+
+@contextmanager
+def job(log_file: str | Path) -> Iterator[None]:
+    """Send the job's log to `log_file` and to standard error; end it with code 1 and one sentence on a user's mistake.
+
+    Unexpected errors keep their traceback, in the log as well.
+    """
+    # Same seed, same bytes: writers of PDF and others put this in place of the current time.
+    os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
+    Path(log_file).parent.mkdir(parents=True, exist_ok=True)
+    handlers = (logging.FileHandler(log_file, mode="w", encoding="utf-8"), logging.StreamHandler())
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers, force=True
+    )
+    try:
+        yield
+    except DueError as error:
+        logging.error("%s", error)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            logging.exception("unexpected error")
+            raise
+        logging.error("No space left on the device (%s). Free some space and repeat the command.", error.filename)
+        sys.exit(1)
+    except Exception:
+        logging.exception("unexpected error")
+        raise
+    finally:
+        logging.shutdown()

@@ -1,0 +1,132 @@
+"""What supervision costs: the time of a training step of each method next to a plain one."""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from functools import partial
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import pandas as pd
+import torch
+from torch.nn.functional import cross_entropy
+
+from due.explain.cam import gradcam
+from due.explain.maps import postprocess
+from due.files import write_csv
+from due.seeds import derived_seed, torch_generator
+from due.supervise.published import published_loss
+from due.supervise.registry import METHODS
+from due.train.device import Compute
+from due.train.networks import ExplainableResNet
+from due.train.step import Batch, training_step
+
+PLAIN, PER_SAMPLE = "plain", "due_per_sample_loop"
+CASES = ("baseline", "baseline_plus", "due")
+
+
+def benchmark_supervision(
+    *, grid: tuple[int, int, int], settings: Mapping[str, Any], repeats: int, compute: Compute, out: Path
+) -> None:
+    """Time training steps, interleaved in one process, and write medians as a CSV table.
+
+    The rows `baseline`, `baseline_plus` and `due` compare a step of the method (`seconds_ours`) with a step on
+    cross-entropy alone (`seconds_other`). The row `due_per_sample_loop` compares the step of `due` with the published
+    way of doing it (`seconds_other`). `speedup` is other / ours. Data are random; times do not depend on them.
+
+    Args:
+        grid: voxels of the network's input (D, H, W).
+        settings: the settings `train`.
+        repeats: timed steps per case, after one untimed.
+        compute: where and how to compute.
+        out: the CSV file to write, with columns `case`, `seconds_ours`, `seconds_other`, `speedup`.
+    """
+    torch.manual_seed(derived_seed(0, "benchmark"))
+    network = ExplainableResNet(width=settings["width"], max_pool=settings["max_pool"])
+    network = network.to(compute.device, memory_format=compute.memory_format).train()
+    batch = _random_batch(settings["batch_size"], grid, compute)
+    steps = {PLAIN: _plain_step, PER_SAMPLE: _per_sample_step}
+    for name in CASES:
+        steps[name] = partial(training_step, method=METHODS[name], lambda_=settings["lambda"])
+    seconds = _time(steps, network, batch, settings["learning_rate"], repeats, compute)
+    pairs = [(name, seconds[name], seconds[PLAIN]) for name in CASES]
+    pairs.append((PER_SAMPLE, seconds["due"], seconds[PER_SAMPLE]))
+    table = pd.DataFrame(pairs, columns=["case", "seconds_ours", "seconds_other"])
+    write_csv(table.assign(speedup=table.seconds_other / table.seconds_ours), out)
+
+
+def _random_batch(size: int, grid: tuple[int, int, int], compute: Compute) -> Batch:
+    """Return a batch of `size` samples, lesions and neighbours by turns."""
+    generator = torch_generator(0, "benchmark")
+    images, target, weights = torch.rand(3, size, *grid, generator=generator).to(compute.device)
+    labels = (torch.arange(size) + 1).remainder(2).to(compute.device)
+    present = labels[:, None, None, None]
+    return images[:, None], labels, present * (target > 0.9), present * weights
+
+
+def _time(
+    steps: Mapping[str, Callable],
+    network: ExplainableResNet,
+    batch: Batch,
+    learning_rate: float,
+    repeats: int,
+    compute: Compute,
+) -> dict[str, float]:
+    """Return the median seconds of each step; they take turns, so that a busy machine disturbs all alike."""
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    ready = {}
+    for name, step in steps.items():
+        own = deepcopy(network)
+        ready[name] = partial(step, own, torch.optim.Adam(own.parameters(), lr=learning_rate), batch, compute=compute)
+    for _ in range(repeats + 1):
+        for name, step in ready.items():
+            start = _now(compute)
+            step()
+            seconds[name].append(_now(compute) - start)
+    return {name: median(values[1:]) for name, values in seconds.items()}
+
+
+def _now(compute: Compute) -> float:
+    """Return the clock in seconds once the device has finished its work."""
+    if compute.device.type == "cuda":
+        torch.cuda.synchronize()
+    return perf_counter()
+
+
+def _plain_step(
+    network: ExplainableResNet, optimizer: torch.optim.Optimizer, batch: Batch, *, compute: Compute
+) -> None:
+    """Take a step on cross-entropy alone."""
+    with compute.autocast():
+        logits, _ = network(batch[0])
+    _descend(optimizer, cross_entropy(logits.float(), batch[1]))
+
+
+def _per_sample_step(
+    network: ExplainableResNet, optimizer: torch.optim.Optimizer, batch: Batch, *, compute: Compute
+) -> None:
+    """Take a step as DUE's published code does: for each lesion another forward pass and a Grad-CAM of its own.
+
+    The weights are computed anew from the variance; the predictor that gives the variance there is left out here.
+    """
+    images, labels, target, variance = batch
+    with compute.autocast():
+        logits, _ = network(images)
+    maps, weights = [], []
+    for sample in labels.nonzero()[:, 0]:
+        with compute.autocast():
+            own_logits, features = network(images[sample, None])
+        raw = gradcam(features, own_logits, labels[sample, None], create_graph=False)
+        maps.append(postprocess(raw.float(), target.shape[1:], "due"))
+        confidence = torch.sigmoid(-variance[sample])
+        low, high = confidence.aminmax()
+        weights.append((confidence - low) / (high - low))
+    explanation = published_loss(torch.cat(maps), target[labels == 1].float(), torch.stack(weights))
+    _descend(optimizer, cross_entropy(logits.float(), labels) + explanation)
+
+
+def _descend(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()

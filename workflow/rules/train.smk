@@ -1,0 +1,62 @@
+"""Train: 3D classifiers, each method with all its seeds in one job (DUE, section 4.1).
+
+REQUIRED INPUTS
+    results/{dataset}/cases/samples.parquet, {shard}.h5
+    results/{dataset}/uncertainty/weights/{shard}.h5
+OUTPUTS, under results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/
+    model.pt      the best model by average precision on validation patients
+    history.csv   losses and validation by epoch
+    progress.png  the same, drawn
+"""
+
+
+rule train_classifier:
+    """Train one method with all seeds; a cut job goes on where it stopped."""
+    input:
+        lesions=rules.extract_annotations.output.lesions,
+        slices=rules.extract_annotations.output.slices,
+        samples=rules.split_patients.output.samples,
+        cases=of_shards("cases"),
+        weights=of_shards("uncertainty/weights"),
+    output:
+        models=expand(
+            "results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/model.pt",
+            seed=SEEDS,
+            allow_missing=True,
+        ),
+        histories=expand(
+            "results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/history.csv",
+            seed=SEEDS,
+            allow_missing=True,
+        ),
+        progress=report(
+            expand(
+                "results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/progress.png",
+                seed=SEEDS,
+                allow_missing=True,
+            ),
+            caption="../report/progress.rst",
+            category="Training",
+            subcategory="{method}",
+        ),
+    log:
+        "results/{dataset}/logs/train_classifier/{method}_n{n}_lambda{lam}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/train_classifier/{method}_n{n}_lambda{lam}.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: THREADS
+    resources:
+        gpu=1,
+        mem_mb=3500,
+        runtime=720,
+    params:
+        settings=config["train"],
+        cases=config["cases"],
+        device=config["device"],
+        folder="results/{dataset}/runs/{method}/n{n}_lambda{lam}",
+        code=code_hash("train_classifier"),
+    message:
+        "Training {wildcards.method} on {wildcards.n} samples, lambda {wildcards.lam}"
+    script:
+        "../scripts/train_classifier.py"

@@ -1,0 +1,108 @@
+"""Uncertainty: variance of diffusion draws, the predictor distilled from it, and weights (DUE, section 4.3).
+
+REQUIRED INPUTS
+    results/{dataset}/annotate/lesions.parquet, slices.h5
+    results/{dataset}/cases/samples.parquet, splits.parquet
+    results/{dataset}/interpolate/model.pt
+OUTPUTS
+    results/{dataset}/uncertainty/variance/{shard}.h5  mean and variance of T draws per gap
+    results/{dataset}/uncertainty/model.pt             imputed uncertainty predictor
+    results/{dataset}/uncertainty/weights/{shard}.h5   filled annotation, variance and weight of training lesions
+"""
+
+
+rule sample_variance:
+    """Sample the variance of the interpolation in gaps of training lesions (Algorithm 1)."""
+    input:
+        lesions=rules.extract_annotations.output.lesions,
+        slices=rules.extract_annotations.output.slices,
+        splits=rules.split_patients.output.splits,
+        model=rules.train_interpolator.output,
+    output:
+        "results/{dataset}/uncertainty/variance/{shard}.h5",
+    log:
+        "results/{dataset}/logs/sample_variance/{shard}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/sample_variance/{shard}.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: THREADS
+    resources:
+        gpu=1,
+        mem_mb=3000,
+        runtime=240,
+    params:
+        settings=config["uncertainty"],
+        interpolate=config["interpolate"],
+        margin_mm=config["cases"]["margin_mm"],
+        shards=len(SHARDS),
+        seed=config["seed"],
+        device=config["device"],
+        code=code_hash("sample_variance"),
+    message:
+        "Sampling the interpolation's variance, shard {wildcards.shard}"
+    script:
+        "../scripts/sample_variance.py"
+
+
+rule train_uncertainty:
+    """Distil the sampled variance into a neural-process VAE, the imputed uncertainty predictor."""
+    input:
+        of_shards("uncertainty/variance"),
+    output:
+        "results/{dataset}/uncertainty/model.pt",
+    log:
+        "results/{dataset}/logs/train_uncertainty.log",
+    benchmark:
+        "results/{dataset}/benchmarks/train_uncertainty.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: THREADS
+    resources:
+        gpu=1,
+        mem_mb=3000,
+        runtime=240,
+    params:
+        settings=config["uncertainty"],
+        seed=config["seed"],
+        device=config["device"],
+        resume_from="results/{dataset}/uncertainty/last.pt",
+        code=code_hash("train_uncertainty"),
+    message:
+        "Training the imputed uncertainty predictor"
+    script:
+        "../scripts/train_uncertainty.py"
+
+
+rule map_weights:
+    """Fill the gaps of training lesions on the network's grid, and weigh every voxel."""
+    input:
+        lesions=rules.extract_annotations.output.lesions,
+        slices=rules.extract_annotations.output.slices,
+        samples=rules.split_patients.output.samples,
+        interpolator=rules.train_interpolator.output,
+        predictor=rules.train_uncertainty.output,
+    output:
+        "results/{dataset}/uncertainty/weights/{shard}.h5",
+    log:
+        "results/{dataset}/logs/map_weights/{shard}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/map_weights/{shard}.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: THREADS
+    resources:
+        gpu=1,
+        mem_mb=3000,
+        runtime=240,
+    params:
+        settings=config["uncertainty"],
+        interpolate=config["interpolate"],
+        cases=config["cases"],
+        seed=config["seed"],
+        device=config["device"],
+        code=code_hash("map_weights"),
+    message:
+        "Filling gaps and mapping weights, shard {wildcards.shard}"
+    script:
+        "../scripts/map_weights.py"

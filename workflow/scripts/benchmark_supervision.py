@@ -1,0 +1,18 @@
+"""Time a supervised training step against a plain one."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from due.job import job
+from due.train.benchmark import benchmark_supervision
+from due.train.device import choose_compute
+
+with job(snakemake.log[0]):
+    benchmark_supervision(
+        grid=tuple(snakemake.params.grid),
+        settings=snakemake.params.settings,
+        repeats=40,
+        compute=choose_compute(snakemake.params.device, snakemake.threads),
+        out=Path(snakemake.output[0]),
+    )

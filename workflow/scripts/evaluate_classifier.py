@@ -1,0 +1,24 @@
+"""Score the predictions and explanations of a run."""
+
+from pathlib import Path
+
+import pandas as pd
+from snakemake.script import snakemake
+
+from due.cases.store import CaseStore
+from due.evaluate.score import evaluate_classifier
+from due.job import job
+
+with job(snakemake.log[0]):
+    store = CaseStore(
+        snakemake.input.cases, Path(snakemake.input.slices), Path(snakemake.input.lesions), snakemake.params.cases
+    )
+    evaluate_classifier(
+        predictions_file=Path(snakemake.input.predictions),
+        explanations_file=Path(snakemake.input.explanations),
+        samples=pd.read_parquet(snakemake.input.samples),
+        store=store,
+        grid=store.grid,
+        threshold=snakemake.params.threshold,
+        out=Path(snakemake.output[0]),
+    )

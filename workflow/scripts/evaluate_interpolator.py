@@ -1,0 +1,22 @@
+"""Score the interpolator on hidden slices of validation patients."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from due.interpolate.evaluate import evaluate_interpolator
+from due.job import job
+from due.train.device import choose_compute
+
+with job(snakemake.log[0]):
+    evaluate_interpolator(
+        lesions_file=Path(snakemake.input.lesions),
+        slices_file=Path(snakemake.input.slices),
+        splits_file=Path(snakemake.input.splits),
+        model_file=Path(snakemake.input.model),
+        margin_mm=snakemake.params.margin_mm,
+        settings=snakemake.params.settings,
+        seed=snakemake.params.seed,
+        compute=choose_compute(snakemake.params.device, snakemake.threads),
+        out=Path(snakemake.output[0]),
+    )

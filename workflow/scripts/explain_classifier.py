@@ -1,0 +1,25 @@
+"""Predict every test sample and explain every test lesion."""
+
+from pathlib import Path
+
+import pandas as pd
+from snakemake.script import snakemake
+
+from due.cases.store import CaseStore
+from due.evaluate.predict import explain_classifier
+from due.job import job
+from due.train.device import choose_compute
+
+with job(snakemake.log[0]):
+    store = CaseStore(
+        snakemake.input.cases, Path(snakemake.input.slices), Path(snakemake.input.lesions), snakemake.params.cases
+    )
+    explain_classifier(
+        samples=pd.read_parquet(snakemake.input.samples),
+        store=store,
+        model_files=dict(zip(snakemake.params.seeds, map(Path, snakemake.input.models), strict=True)),
+        settings=snakemake.params.settings,
+        compute=choose_compute(snakemake.params.device, snakemake.threads),
+        predictions_file=Path(snakemake.output.predictions),
+        explanations_file=Path(snakemake.output.explanations),
+    )

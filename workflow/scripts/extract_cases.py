@@ -1,0 +1,18 @@
+"""Cut the crops of one shard out of the scans."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from due.cases.store import extract_cases
+from due.job import job
+
+with job(snakemake.log[0]):
+    extract_cases(
+        root=Path(snakemake.params.root),
+        series_file=Path(snakemake.input.series),
+        lesions_file=Path(snakemake.input.lesions),
+        samples_file=Path(snakemake.input.samples),
+        shard=int(snakemake.wildcards.shard),
+        out=Path(snakemake.output[0]),
+    )

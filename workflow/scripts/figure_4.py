@@ -1,0 +1,25 @@
+"""Draw Figure 4."""
+
+from pathlib import Path
+
+import pandas as pd
+from snakemake.script import snakemake
+
+from due.cases.store import CaseStore
+from due.job import job
+from due.paper.figure4 import figure_4
+
+with job(snakemake.log[0]):
+    store = CaseStore(
+        snakemake.input.cases, Path(snakemake.input.slices), Path(snakemake.input.lesions), snakemake.params.cases
+    )
+    figure_4(
+        samples=pd.read_parquet(snakemake.input.samples),
+        lesions=pd.read_parquet(snakemake.input.lesions),
+        store=store,
+        explanations_files=dict(zip(snakemake.params.methods, map(Path, snakemake.input.explanations), strict=True)),
+        threshold=snakemake.params.threshold,
+        cohort=snakemake.params.cohort,
+        png=Path(snakemake.output.png),
+        pdf=Path(snakemake.output.pdf),
+    )

@@ -1,0 +1,16 @@
+"""Draw Figure 5."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from due.job import job
+from due.paper.figure5 import figure_5
+
+with job(snakemake.log[0]):
+    figure_5(
+        metrics_files=dict(zip(snakemake.params.methods, map(Path, snakemake.input.metrics), strict=True)),
+        cohort=snakemake.params.cohort,
+        png=Path(snakemake.output.png),
+        pdf=Path(snakemake.output.pdf),
+    )

@@ -1,0 +1,19 @@
+"""Draw one filled gap."""
+
+from pathlib import Path
+
+import pandas as pd
+from snakemake.script import snakemake
+
+from due.job import job
+from due.paper.figure_gap import figure_gap
+
+with job(snakemake.log[0]):
+    figure_gap(
+        weights_files=[Path(path) for path in snakemake.input.weights],
+        samples=pd.read_parquet(snakemake.input.samples),
+        lesions=pd.read_parquet(snakemake.input.lesions),
+        cohort=snakemake.params.cohort,
+        png=Path(snakemake.output.png),
+        pdf=Path(snakemake.output.pdf),
+    )

@@ -1,0 +1,18 @@
+"""Write the DICOM series of the demo."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from due.ingest.demo import make_demo_cohort
+from due.job import job
+
+with job(snakemake.log[0]):
+    make_demo_cohort(
+        ct_file=Path(snakemake.input.ct),
+        labels_file=Path(snakemake.input.labels),
+        folder=Path(snakemake.output[0]),
+        patients=snakemake.params.patients,
+        margin_mm=snakemake.params.margin_mm,
+        seed=snakemake.params.seed,
+    )

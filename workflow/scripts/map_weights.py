@@ -1,0 +1,26 @@
+"""Fill the gaps of one shard's training lesions, and weigh every voxel."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from due.job import job
+from due.train.device import choose_compute
+from due.uncertainty.weights import map_weights
+
+with job(snakemake.log[0]):
+    map_weights(
+        lesions_file=Path(snakemake.input.lesions),
+        slices_file=Path(snakemake.input.slices),
+        samples_file=Path(snakemake.input.samples),
+        interpolator_file=Path(snakemake.input.interpolator),
+        predictor_file=Path(snakemake.input.predictor),
+        margin_mm=snakemake.params.cases["margin_mm"],
+        grid=tuple(snakemake.params.cases["grid"]),
+        interpolate_settings=snakemake.params.interpolate,
+        settings=snakemake.params.settings,
+        seed=snakemake.params.seed,
+        shard=int(snakemake.wildcards.shard),
+        compute=choose_compute(snakemake.params.device, snakemake.threads),
+        out=Path(snakemake.output[0]),
+    )

@@ -1,0 +1,26 @@
+"""Sample the variance of the interpolation, one shard."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from due.job import job
+from due.train.device import choose_compute
+from due.uncertainty.variance import sample_variance
+
+with job(snakemake.log[0]):
+    sample_variance(
+        lesions_file=Path(snakemake.input.lesions),
+        slices_file=Path(snakemake.input.slices),
+        splits_file=Path(snakemake.input.splits),
+        model_file=Path(snakemake.input.model),
+        margin_mm=snakemake.params.margin_mm,
+        size=snakemake.params.interpolate["size"],
+        filling=snakemake.params.interpolate["filling"],
+        settings=snakemake.params.settings,
+        seed=snakemake.params.seed,
+        shard=int(snakemake.wildcards.shard),
+        shards=snakemake.params.shards,
+        compute=choose_compute(snakemake.params.device, snakemake.threads),
+        out=Path(snakemake.output[0]),
+    )

@@ -1,0 +1,17 @@
+"""List the samples and draw the split of each patient."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from due.cases.samples import plan_cases
+from due.job import job
+
+with job(snakemake.log[0]):
+    plan_cases(
+        lesions_file=Path(snakemake.input.lesions),
+        samples_file=Path(snakemake.output.samples),
+        splits_file=Path(snakemake.output.splits),
+        settings=snakemake.params.settings,
+        seed=snakemake.params.seed,
+    )

@@ -1,0 +1,20 @@
+"""Write Table 1."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from due.job import job
+from due.paper.table1 import table_1
+
+with job(snakemake.log[0]):
+    table_1(
+        metrics_files=dict(zip(snakemake.params.methods, map(Path, snakemake.input.metrics), strict=True)),
+        dataset=snakemake.params.dataset,
+        cohort=snakemake.params.cohort,
+        published_dataset="lidc",
+        threshold=snakemake.params.threshold,
+        csv=Path(snakemake.output.csv),
+        md=Path(snakemake.output.md),
+        tex=Path(snakemake.output.tex),
+    )
