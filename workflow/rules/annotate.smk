@@ -12,7 +12,7 @@ OUTPUTS
 rule extract_annotations:
     """Turn all contours of LIDC-IDRI into lesions, and mark those of the cohort."""
     input:
-        series=rules.index_series.output,
+        series=rules.index_series.output[0],
     output:
         lesions="results/{dataset}/annotate/lesions.parquet",
         slices="results/{dataset}/annotate/slices.h5",

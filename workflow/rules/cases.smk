@@ -40,7 +40,7 @@ rule split_patients:
 rule extract_cases:
     """Cut the blocks of one shard's lesions, with their neighbours, out of the scans."""
     input:
-        series=rules.index_series.output,
+        series=rules.index_series.output[0],
         lesions=rules.extract_annotations.output.lesions,
         samples=rules.split_patients.output.samples,
     output:

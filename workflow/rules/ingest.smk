@@ -45,7 +45,7 @@ rule make_demo_cohort:
         "results/demo/benchmarks/make_demo_cohort.tsv"
     conda:
         "../../envs/due.yaml"
-    threads: 1
+    threads: 2
     resources:
         mem_mb=3000,
         runtime=20,

@@ -47,7 +47,7 @@ rule evaluate_interpolator:
         lesions=rules.extract_annotations.output.lesions,
         slices=rules.extract_annotations.output.slices,
         splits=rules.split_patients.output.splits,
-        model=rules.train_interpolator.output,
+        model=rules.train_interpolator.output[0],
     output:
         "results/{dataset}/interpolate/metrics.json",
     log:

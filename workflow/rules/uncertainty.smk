@@ -17,7 +17,7 @@ rule sample_variance:
         lesions=rules.extract_annotations.output.lesions,
         slices=rules.extract_annotations.output.slices,
         splits=rules.split_patients.output.splits,
-        model=rules.train_interpolator.output,
+        model=rules.train_interpolator.output[0],
     output:
         "results/{dataset}/uncertainty/variance/{shard}.h5",
     log:
@@ -80,8 +80,8 @@ rule map_weights:
         lesions=rules.extract_annotations.output.lesions,
         slices=rules.extract_annotations.output.slices,
         samples=rules.split_patients.output.samples,
-        interpolator=rules.train_interpolator.output,
-        predictor=rules.train_uncertainty.output,
+        interpolator=rules.train_interpolator.output[0],
+        predictor=rules.train_uncertainty.output[0],
     output:
         "results/{dataset}/uncertainty/weights/{shard}.h5",
     log:

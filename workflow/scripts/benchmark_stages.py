@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from due.job import job
 from due.paper.stages import write_stage_times
 

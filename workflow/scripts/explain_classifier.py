@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pandas as pd
-from snakemake.script import snakemake
 
 from due.cases.store import CaseStore
 from due.evaluate.predict import explain_classifier

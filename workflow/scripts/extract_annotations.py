@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pandas as pd
-from snakemake.script import snakemake
 
 from due.annotate.extract import extract_annotations
 from due.job import job

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from due.cases.store import extract_cases
 from due.job import job
 

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
-from due.ingest.demo import fetch_real_ct
+from due.ingest.source import fetch_real_ct
 from due.job import job
 
 with job(snakemake.log[0]):

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from due.job import job
 from due.paper.figure5 import figure_5
 

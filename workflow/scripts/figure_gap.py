@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pandas as pd
-from snakemake.script import snakemake
 
 from due.job import job
 from due.paper.figure_gap import figure_gap

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from due.files import write_parquet
 from due.ingest.index import index_series
 from due.job import job

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from due.ingest.demo import make_demo_cohort
 from due.job import job
 

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from due.job import job
 from due.train.device import choose_compute
 from due.uncertainty.variance import sample_variance

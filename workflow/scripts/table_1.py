@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from due.job import job
 from due.paper.table1 import table_1
 

@@ -17,7 +17,7 @@ from due.explain.maps import postprocess
 from due.train.device import choose_compute
 from due.train.networks import ExplainableResNet, save_classifier
 
-GRID = (8, 16, 16)
+GRID = (16, 32, 32)
 SEEDS = (3, 11)
 
 
@@ -36,7 +36,7 @@ class RandomStore:
     def truth(self, samples):
         truth = np.zeros((len(samples), *GRID), np.uint8)
         for number, (_, row) in enumerate(samples.iterrows()):
-            truth[number, 2:5, row.number : row.number + 4, 5:9] = row.label
+            truth[number, 2:12, row.number + 4 : row.number + 20, 5:25] = row.label
         return truth
 
 
@@ -73,9 +73,12 @@ def explained(samples, tmp_path_factory):
 
 @pytest.fixture
 def evaluation(explained, samples, tmp_path):
-    files = {name: explained[name] for name in ("predictions_file", "explanations_file")}
+    ids, rng = read_sample_ids(explained["explanations_file"]), np.random.default_rng(0)
+    maps = {seed: {name: rng.normal(0.3, 1, (len(ids), 2, 3, 3)) for name in ("predicted", "true")} for seed in SEEDS}
+    write_explanations(tmp_path / "explanations.h5", ids, maps)
     return {
-        **files,
+        "predictions_file": explained["predictions_file"],
+        "explanations_file": tmp_path / "explanations.h5",
         "samples": samples,
         "store": RandomStore(),
         "grid": GRID,
@@ -115,6 +118,8 @@ def test_maps_equal_those_of_single_samples(explained, samples):
                 expected = class_activation_maps(features, network.head.weight, torch.tensor([label]))
                 found = read_explanations(path, seed, explained_class)[number]
                 np.testing.assert_allclose(found, expected[0].detach(), rtol=1e-4, atol=1e-6)
+                assert found.shape == (2, 2, 2)
+                assert np.ptp(found) > 0
 
 
 def test_images_are_read_in_batches(explained):
@@ -154,6 +159,7 @@ def test_scores_are_means_over_the_test_lesions(evaluation, samples):
                 "seed == @SEEDS[1] and metric == @name and threshold == @threshold"
                 " and explained_class == @explained_class"
             )["value"]
+            assert expected > 0
             assert found.tolist() == [pytest.approx(expected)]
 
 

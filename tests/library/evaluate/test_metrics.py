@@ -37,4 +37,4 @@ def test_the_trapezoid_is_optimistic_where_one_probability_serves_all():
 
 def test_one_class_is_refused():
     with pytest.raises(ValueError, match=r"\[1\]"):
-        prediction_metrics(np.ones(3), np.ones(3), np.ones(3))
+        prediction_metrics(np.ones(3, int), np.ones(3), np.ones(3, int))

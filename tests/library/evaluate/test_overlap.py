@@ -19,16 +19,27 @@ def at_half(explanation, truth):
     return {name: values[0] for name, values in threshold_metrics(explanation, truth, [0.5]).items()}
 
 
-@given(MAPS, TRUTHS)
+@given(MAPS, TRUTHS, st.sampled_from(range(10)))
 @settings(max_examples=40, deadline=None)
-def test_strict_metrics_equal_scikit_learn_at_every_threshold(explanation, truth):
+def test_strict_metrics_equal_scikit_learn_at_every_threshold(explanation, truth, number):
+    curves = threshold_metrics(explanation, truth, CURVE_THRESHOLDS)
+    pair = truth.ravel(), (explanation.astype(float) > CURVE_THRESHOLDS[number]).ravel()
+    assert curves["iou"][number] == pytest.approx(jaccard_score(*pair, zero_division=0))
+    assert curves["precision"][number] == pytest.approx(precision_score(*pair, zero_division=0))
+    assert curves["recall"][number] == pytest.approx(recall_score(*pair))
+    assert curves["dice"][number] == pytest.approx(f1_score(*pair, zero_division=0))
+
+
+@given(MAPS, TRUTHS)
+@settings(max_examples=50, deadline=None)
+def test_curves_equal_one_pass_per_threshold(explanation, truth):
     curves = threshold_metrics(explanation, truth, CURVE_THRESHOLDS)
     for number, threshold in enumerate(CURVE_THRESHOLDS):
-        pair = truth.ravel(), (explanation.astype(float) > threshold).ravel()
-        assert curves["iou"][number] == pytest.approx(jaccard_score(*pair, zero_division=0))
-        assert curves["precision"][number] == pytest.approx(precision_score(*pair, zero_division=0))
-        assert curves["recall"][number] == pytest.approx(recall_score(*pair))
-        assert curves["dice"][number] == pytest.approx(f1_score(*pair, zero_division=0))
+        attended, inside = explanation.astype(float) > threshold, truth > 0
+        hit = np.sum(attended & inside)
+        assert curves["iou"][number] == pytest.approx(hit / np.sum(attended | inside))
+        assert curves["recall"][number] == pytest.approx(hit / inside.sum())
+        assert curves["hit_rate"][number] == float(hit > 0)
 
 
 @given(MAPS, TRUTHS)

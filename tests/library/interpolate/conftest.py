@@ -13,6 +13,9 @@ from due.interpolate.diffusion import Interpolator
 from due.interpolate.frames import LesionFrames
 from due.train.device import Compute
 
+# Networks this small are slower on more threads, far more so on a busy machine.
+torch.set_num_threads(1)
+
 SPLITS = ("train", "train", "validation", "test")
 
 
@@ -67,6 +70,12 @@ def write_dataset(folder: Path, slices: int = 7, splits: tuple[str, ...] = SPLIT
 def dataset(tmp_path) -> Dataset:
     """Five patients with a lesion of 7 slices each; the last one is outside the cohort."""
     return write_dataset(tmp_path)
+
+
+@pytest.fixture
+def make_dataset(tmp_path):
+    """Write another dataset, with the arguments of `write_dataset`."""
+    return lambda **arguments: write_dataset(tmp_path, **arguments)
 
 
 @pytest.fixture

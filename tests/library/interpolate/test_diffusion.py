@@ -37,17 +37,27 @@ class Oracle(torch.nn.Module):
         return kept.sqrt() * noise - (1 - kept).sqrt() * self.clean
 
 
-class Gaussian(torch.nn.Module):
-    """Predicts the velocity exactly for data that are independent normal pixels of a known standard deviation."""
+class Exact(torch.nn.Module):
+    """Predicts the velocity from the exact expectation of the clean slice, whose pixels are independent."""
 
-    def __init__(self, scheduler, deviation):
+    def __init__(self, scheduler, expectation):
         super().__init__()
         self.scale = torch.nn.Parameter(torch.ones(()))
-        self.scheduler, self.variance = scheduler, deviation**2
+        self.scheduler, self.expectation = scheduler, expectation
 
     def forward(self, noisy, timesteps, known, shown):
         kept = self.scheduler.alphas_cumprod[timesteps][:, None, None, None]
-        return noisy * (kept * (1 - kept)).sqrt() * (1 - self.variance) / (kept * self.variance + 1 - kept)
+        return (kept.sqrt() * noisy - self.expectation(noisy, kept)) / (1 - kept).sqrt()
+
+
+def normal(noisy, kept):
+    """Return the expectation of pixels with mean 0 and variance 1/16."""
+    return noisy * kept.sqrt() / (kept + 16 * (1 - kept))
+
+
+def mostly_inside(noisy, kept):
+    """Return the expectation of pixels that are 1 with probability 0.9 and else -1."""
+    return torch.tanh(noisy * kept.sqrt() / (1 - kept) + np.log(9) / 2)
 
 
 def test_schedule_is_the_cosine_one(settings):
@@ -65,12 +75,16 @@ def test_oracle_is_drawn_exactly(interpolator):
     torch.testing.assert_close(drawn, clean[None, 0].expand(3, 2, 8, 8), atol=1e-4, rtol=0)
 
 
-def test_draws_have_the_variance_of_the_data(settings):
-    model = Interpolator({**settings, "timesteps": 400})
-    model.network = Gaussian(model.scheduler, deviation=0.25)
-    drawn = model.sample(pairs(), *numbers(), draws=20, generator=generator())
-    assert drawn.mean().item() == pytest.approx(0.5, abs=0.01)
-    assert (2 * drawn - 1).std().item() == pytest.approx(0.25, rel=0.05)
+@pytest.mark.parametrize(
+    ("expectation", "timesteps", "mean", "variance"),
+    [(normal, 300, 0.5, 1 / 64), (mostly_inside, 32, 0.9, 0.09), (mostly_inside, 100, 0.9, 0.09)],
+)
+def test_draws_have_the_mean_and_variance_of_the_data(settings, expectation, timesteps, mean, variance):
+    model = Interpolator({**settings, "timesteps": timesteps})
+    model.network = Exact(model.scheduler, expectation)
+    drawn = model.sample(pairs(), *numbers(), draws=100, generator=generator())
+    assert drawn.mean().item() == pytest.approx(mean, abs=0.01)
+    assert drawn.var().item() == pytest.approx(variance, rel=0.06)
 
 
 def test_sample_shape_range_and_seed(interpolator):

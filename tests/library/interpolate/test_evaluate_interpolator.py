@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import write_dataset
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -53,8 +52,8 @@ def test_at_most_so_many_gaps(record, monkeypatch):
     assert record()["gaps"] == 2
 
 
-def test_nothing_to_score_is_said(record, tmp_path):
-    assert record(**write_dataset(tmp_path, splits=("train", "test")).paths) == {"gaps": 0, "slices": 0, "lesions": 0}
+def test_nothing_to_score_is_said(record, make_dataset):
+    assert record(**make_dataset(splits=("train", "test")).paths) == {"gaps": 0, "slices": 0, "lesions": 0}
 
 
 def test_scores_follow_from_the_draws(interpolator, monkeypatch, settings):

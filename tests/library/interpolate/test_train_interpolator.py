@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import write_dataset
 
 from due.errors import DueError
 from due.interpolate import train
@@ -85,7 +84,7 @@ def test_only_training_patients_and_annotated_slices_teach(run, dataset, monkeyp
     assert taught == ["P0", "P1", "P4"]
 
 
-def test_no_teaching_lesion_is_a_clear_error(run, tmp_path):
-    short = write_dataset(tmp_path, slices=2)
+def test_no_teaching_lesion_is_a_clear_error(run, make_dataset):
+    short = make_dataset(slices=2)
     with pytest.raises(DueError, match="three annotated slices"):
         run("a", **short.paths)

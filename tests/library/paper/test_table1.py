@@ -99,6 +99,7 @@ def test_one_method_and_one_seed_need_no_bold_and_no_deviation(run, written, tmp
     assert (table["n_seeds"] == 1).all()
     body = [line for line in markdown.splitlines() if line.startswith("|")]
     assert not any("**" in line or "±" in line for line in body)
+    assert "one seed" in markdown
 
 
 def test_a_threshold_without_scores_is_said_in_words(run):
@@ -107,7 +108,7 @@ def test_a_threshold_without_scores_is_said_in_words(run):
 
 
 def test_an_unknown_published_dataset_is_said_in_words():
-    with pytest.raises(DueError, match="'msd'.*lidc"):
+    with pytest.raises(DueError, match=r"'msd'.*lidc"):
         published_for_methods("msd")
 
 

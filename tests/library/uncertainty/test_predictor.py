@@ -10,7 +10,8 @@ def model(width=8, latent=4):
     torch.manual_seed(0)
     network = UncertaintyPredictor(width=width, latent=latent).eval()
     # A freshly made network is so certain of 0 that differences would drown.
-    torch.nn.init.normal_(network.decode_fine[-1].weight, std=1.0)
+    torch.nn.init.normal_(network.relation[-1].weight)
+    torch.nn.init.normal_(network.decode_fine[-1].weight)
     return network
 
 
@@ -36,7 +37,7 @@ def test_only_differences_of_positions_matter():
     network = model()
     here = network.predict(slices, context_z, target_z, pixel_mm)
     there = network.predict(slices, context_z - 250, target_z - 250, pixel_mm)
-    torch.testing.assert_close(here, there, atol=1e-5, rtol=0)
+    torch.testing.assert_close(here, there, atol=1e-4, rtol=0)
     wider = network.predict(slices, 2 * context_z, 2 * target_z, pixel_mm)
     assert float((wider - here).abs().max()) > 1e-3
 
@@ -97,7 +98,7 @@ def test_posterior_equal_to_prior_has_no_divergence():
         torch.nn.init.zeros_(head[-1].bias)
     batch, taken = example(), torch.ones(2, 3, dtype=torch.bool)
     _, divergence = network.loss(*batch, variance=torch.rand(2, 3, 8, 8) / 4, taken=taken)
-    assert float(divergence) == pytest.approx(0, abs=1e-6)
+    assert divergence.item() == pytest.approx(0, abs=1e-6)
 
 
 def test_every_parameter_learns():
@@ -113,12 +114,12 @@ def test_prediction_grows_with_distance_when_variance_does():
     torch.manual_seed(0)
     network = UncertaintyPredictor(width=8, latent=4)
     optimizer = torch.optim.AdamW(network.parameters(), lr=5e-3)
-    for _ in range(200):
+    for _ in range(120):
         gap = 4 + 16 * torch.rand(16, 1, generator=generator)
         z = gap * torch.rand(16, 4, generator=generator)
         nearest = torch.minimum(z, gap - z)
-        variance = (0.02 * nearest)[:, :, None, None].expand(-1, -1, 8, 8)
-        contexts = (torch.rand(16, 2, 1, 1, generator=generator) < 0.5).float().expand(-1, -1, 8, 8)
+        variance = (0.02 * nearest)[:, :, None, None].expand(-1, -1, 4, 4)
+        contexts = (torch.rand(16, 2, 1, 1, generator=generator) < 0.5).float().expand(-1, -1, 4, 4)
         reconstruction, divergence = network.loss(
             contexts,
             torch.cat([torch.zeros_like(gap), gap], dim=1),
@@ -131,7 +132,7 @@ def test_prediction_grows_with_distance_when_variance_does():
         optimizer.zero_grad()
         (reconstruction + 1e-4 * divergence).backward()
         optimizer.step()
-    contexts, z = torch.ones(1, 2, 8, 8), torch.tensor([[1.0, 3.0, 5.0, 8.0]])
+    contexts, z = torch.ones(1, 2, 4, 4), torch.tensor([[1.0, 3.0, 5.0, 8.0]])
     predicted = network.predict(contexts, torch.tensor([[0.0, 16.0]]), z, torch.ones(1)).mean((-2, -1))[0]
     assert predicted.diff().min() > 0
     torch.testing.assert_close(predicted, 0.02 * z[0], atol=0.03, rtol=0)

@@ -7,7 +7,8 @@ import torch
 
 from due.errors import DueError
 from due.uncertainty import train as module
-from due.uncertainty.train import Gaps, augmented, load_gaps, load_predictor, train_uncertainty
+from due.uncertainty.data import Gaps, augmented, load_gaps
+from due.uncertainty.train import load_predictor, train_uncertainty
 
 SETTINGS = {"latent": 3, "width": 8, "epochs": 3, "batch_size": 4, "learning_rate": 0.01, "beta": 1e-4}
 
@@ -105,6 +106,11 @@ def test_a_cut_training_goes_on_to_the_same_bytes(tmp_path, compute, monkeypatch
         train([tmp_path / "other.h5"], tmp_path / "cut.pt", compute)
     train(files, tmp_path / "cut.pt", compute)
     assert (tmp_path / "cut.pt").read_bytes() == (tmp_path / "whole.pt").read_bytes()
+
+
+def test_another_rooms_model_is_refused(cohort):
+    with pytest.raises(DueError, match="does not hold an uncertainty predictor"):
+        load_predictor(cohort.model_file, "cpu")
 
 
 def test_a_loaded_predictor_is_ready(tmp_path, compute):

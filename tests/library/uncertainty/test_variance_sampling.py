@@ -14,7 +14,8 @@ from due.errors import DueError
 from due.interpolate.frames import load_frames
 from due.interpolate.gaps import Gap
 from due.uncertainty import variance as module
-from due.uncertainty.variance import as_targets, choose_gaps, draw_targets, pixel_variance, sample_variance
+from due.uncertainty.draws import as_targets, draw_targets, pixel_variance
+from due.uncertainty.variance import choose_gaps, sample_variance
 
 SETTINGS = {"gaps": 20, "draws": 3}
 
@@ -57,7 +58,7 @@ def test_file_holds_what_its_contract_says(cohort, compute, tmp_path):
     for name in ("mean", "variance", "truth"):
         assert content[name].shape == (slices, SIZE, SIZE)
         assert content[name].dtype == np.float16
-    assert content["draws"] == 3
+    assert (content["draws"], content["seed"]) == (3, 1)
     assert sorted(set(content["gap"])) == list(range(gaps))
     assert np.all((content["t"] > 0) & (content["t"] < 1))
     assert 0 < content["variance"].max() <= 0.25

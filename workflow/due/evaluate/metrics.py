@@ -55,7 +55,7 @@ _PREDICTION = (
         "pr_auc_trapezoid",
         "PR-AUC (trapezoid)",
         CODE,
-        "Area under the precision-recall curve by trapezoids, which is optimistic.",
+        "Area under the precision-recall curve by trapezoids, which can be optimistic.",
     ),
     _score("accuracy", "Accuracy", "scikit-learn accuracy_score", "Share of samples whose class is predicted."),
 )
@@ -95,7 +95,7 @@ CURVE_THRESHOLDS = tuple(step / 10 for step in range(10))
 def pr_auc_trapezoid(label: np.ndarray, probability: np.ndarray) -> float:
     """Return the area under the precision-recall curve by trapezoids, in [0, 1], as DUE reports it.
 
-    Straight lines between points of that curve are too optimistic (Davis and Goadrich 2006), so average precision
+    Straight lines between points of that curve can be too optimistic (Davis and Goadrich 2006), so average precision
     stands beside it.
 
     Args:

@@ -94,8 +94,8 @@ def predict_and_map(
     with compute.autocast():
         logits, features = model(images)
     predicted = logits.argmax(dim=1)
-    features, weight = features[is_lesion].float(), model.head.weight.float()
-    explained = (predicted[is_lesion], torch.full_like(predicted[is_lesion], LESION))
-    maps = torch.stack([class_activation_maps(features, weight, classes) for classes in explained])
+    features, weight = features.float(), model.head.weight.float()
+    explained = (predicted, torch.full_like(predicted, LESION))
+    maps = torch.stack([class_activation_maps(features, weight, classes)[is_lesion] for classes in explained])
     probability = logits.float().softmax(dim=1)[:, LESION]
     return probability.cpu().numpy(), predicted.cpu().numpy(), maps.cpu().numpy()

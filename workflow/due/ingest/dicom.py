@@ -141,4 +141,4 @@ def _series_header(volume: Volume, study_uid: str, series_uid: str, patient_id: 
 
 def _decimal(value: float) -> str:
     """Return `value` as a decimal string of DICOM, which holds at most 16 characters."""
-    return f"{value:.8g}"
+    return f"{value:.10g}"

@@ -73,7 +73,14 @@ def read_real_ct(ct_file: Path) -> sitk.Image:
     return sitk.Clamp(image, sitk.sitkInt16, -1024, 3071)
 
 
-def read_lungs(labels_file: Path) -> sitk.Image:
-    """Read where the lungs are (1 in any lobe, else 0), keeping every 8th row and column, which is fine enough here."""
+def read_lungs(labels_file: Path, ct: sitk.Image) -> sitk.Image:
+    """Read where the lungs hold air (1 in a lobe below -500 HU, else 0), keeping every 8th row and column.
+
+    The lobes' labels include large vessels, which the threshold leaves out.
+
+    Args:
+        labels_file: labels of the voxels of the CT.
+        ct: HU, as `read_real_ct` returns it.
+    """
     labels = sitk.DICOMOrient(sitk.ReadImage(str(labels_file)), "LPS")[::8, ::8, :]
-    return (labels >= min(LUNG_LABELS)) & (labels <= max(LUNG_LABELS))
+    return (labels >= min(LUNG_LABELS)) & (labels <= max(LUNG_LABELS)) & (ct[::8, ::8, :] < -500)

@@ -48,8 +48,12 @@ class Interpolator(nn.Module):
         self.settings = {name: settings[name] for name in MODEL_SETTINGS}
         self.network = ConditionalUNet(tuple(settings["channels"]))
         # All timesteps are run when sampling: with fewer, MONAI's DDPM leaves noise in the draws and its DDIM
-        # makes their variance too small, and the variance is what the draws are for.
-        self.scheduler = DDPMScheduler(settings["timesteps"], schedule="cosine", prediction_type="v_prediction")
+        # makes their variance too small, and the variance is what the draws are for. For the same reason the steps
+        # have the larger variance: on pixels that are inside with probability 0.9 an exact denoiser then draws a
+        # variance of 0.093 in 32 steps (0.083 with the smaller one; 0.090 is right).
+        self.scheduler = DDPMScheduler(
+            settings["timesteps"], schedule="cosine", prediction_type="v_prediction", variance_type="fixed_large"
+        )
 
     @property
     def device(self) -> torch.device:

@@ -81,11 +81,11 @@ def summarise(metrics_file: Path, method: str, threshold: float) -> pd.DataFrame
 
 def caption(cohort: str, n_seeds: int, threshold: float, published_dataset: str | None) -> str:
     """Return the caption of the table: cohort, unit, threshold, and what the published numbers are."""
+    seeds = f"mean ± standard deviation over {n_seeds} seeds" if n_seeds > 1 else "one seed"
     text = (
-        f"Prediction of all test samples and explanation of the test lesions of the {cohort}: mean ± standard "
-        f"deviation over {n_seeds} seeds, as fractions between 0 and 1. Explanations are class activation maps of the "
-        f"predicted class, binarised above {threshold:g}. Arrows point to better values; the best method of a row is "
-        "bold. "
+        f"Prediction of all test samples and explanation of the test lesions of the {cohort}: {seeds}, as fractions "
+        "between 0 and 1. Explanations are class activation maps of the predicted class, "
+        f"binarised above {threshold:g}. Arrows point to better values; the best method of a row is bold. "
         "Published precision and F1 follow the authors' code, which counts no false positives on lesions."
     )
     if published_dataset is None:

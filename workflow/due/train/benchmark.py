@@ -100,7 +100,8 @@ def _plain_step(
     """Take a step on cross-entropy alone."""
     with compute.autocast():
         logits, _ = network(batch[0])
-    _descend(optimizer, cross_entropy(logits.float(), batch[1]))
+        loss = cross_entropy(logits, batch[1])
+    _descend(optimizer, loss)
 
 
 def _per_sample_step(
@@ -113,6 +114,7 @@ def _per_sample_step(
     images, labels, target, variance = batch
     with compute.autocast():
         logits, _ = network(images)
+        prediction = cross_entropy(logits, labels)
     maps, weights = [], []
     for sample in labels.nonzero()[:, 0]:
         with compute.autocast():
@@ -123,7 +125,7 @@ def _per_sample_step(
         low, high = confidence.aminmax()
         weights.append((confidence - low) / (high - low))
     explanation = published_loss(torch.cat(maps), target[labels == 1].float(), torch.stack(weights))
-    _descend(optimizer, cross_entropy(logits.float(), labels) + explanation)
+    _descend(optimizer, prediction + explanation)
 
 
 def _descend(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:

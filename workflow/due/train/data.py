@@ -63,7 +63,7 @@ def load_training_arrays(
         DueError: a lesion has no weights, or weights of another grid.
     """
     images = store.images(samples)
-    labels = samples.label.to_numpy(np.int64)
+    labels = samples.label.to_numpy(np.int64, copy=True)
     target, weights = np.zeros_like(images), np.zeros_like(images)
     if method.supervised:
         lesions = {samples.lesion_id.iloc[row]: int(row) for row in np.flatnonzero(labels)}

@@ -23,9 +23,10 @@ def draw_progress(history: pd.DataFrame, path: str | Path) -> None:
         path: the PNG to write.
     """
     # Without pyplot nothing global is touched, and a redraw takes little of a short epoch.
-    figure = Figure(figsize=(7, 2.6), dpi=80, layout="tight")
+    figure = Figure(figsize=(7, 2.6), dpi=80)
     FigureCanvasAgg(figure)
-    losses, score = figure.subplots(1, 2)
+    # Fixed margins: matplotlib's automatic ones draw everything twice.
+    losses, score = figure.subplots(1, 2, gridspec_kw={"left": 0.09, "right": 0.98, "bottom": 0.18, "top": 0.95})
     for column, label in LOSSES.items():
         _line(losses, history, column, label)
     losses.set(ylabel="loss", ylim=(0, None))
@@ -41,5 +42,5 @@ def _line(axes: Axes, history: pd.DataFrame, column: str, label: str) -> None:
     known = history.dropna(subset=column)
     axes.plot(known["epoch"], known[column], marker=".", label=label)
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.spines[["top", "right"]].set_visible(False)

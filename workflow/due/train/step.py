@@ -49,7 +49,7 @@ def training_step(
     """
     with compute.autocast():
         logits, features = network(batch[0])
-    loss = prediction = cross_entropy(logits.float(), batch[1])
+        loss = prediction = cross_entropy(logits, batch[1])
     explanation = None
     if method.supervised:
         explanation = explanation_loss(features, network.head, batch, method)

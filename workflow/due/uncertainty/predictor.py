@@ -61,7 +61,7 @@ class UncertaintyPredictor(nn.Module):
         self.latent_shift = nn.Linear(latent, width)
         self.decode_coarse = nn.Sequential(nn.SiLU(), nn.Conv2d(width, width, 3, padding=1), nn.SiLU())
         self.decode_fine = nn.Sequential(
-            nn.SiLU(), nn.Conv2d(2 * width, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, 1, 3, padding=1)
+            nn.SiLU(), nn.Conv2d(width, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, 1, 3, padding=1)
         )
         # Most pixels are certain, so that training starts near 0 and not at half of the largest variance.
         nn.init.constant_(self.decode_fine[-1].bias, -3.0)
@@ -167,7 +167,7 @@ class UncertaintyPredictor(nn.Module):
         scale_fine, shift_fine, scale_coarse, shift_coarse = relation[..., 1:].chunk(4, dim=-1)
         mixed = _mix(coarse, share, scale_coarse, shift_coarse) + self.latent_shift(latent)[:, None, :, None, None]
         hidden = F.interpolate(self.decode_coarse(mixed.flatten(0, 1)), scale_factor=2)
-        hidden = torch.cat([hidden, _mix(fine, share, scale_fine, shift_fine).flatten(0, 1)], dim=1)
+        hidden = hidden + _mix(fine, share, scale_fine, shift_fine).flatten(0, 1)
         return self.decode_fine(hidden)[:, 0].unflatten(0, target_z.shape)
 
 

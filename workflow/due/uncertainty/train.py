@@ -3,11 +3,9 @@
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import torch
 
@@ -16,95 +14,13 @@ from due.seeds import derived_seed, torch_generator
 from due.train import checkpoint
 from due.train.device import Compute
 from due.train.loop import fit
+from due.uncertainty.data import Gaps, augmented, load_gaps
 from due.uncertainty.predictor import UncertaintyPredictor
-from due.uncertainty.targets import Targets, padded, slots
 
 log = logging.getLogger(__name__)
 
 TRAINED_BY = ("latent", "width", "epochs", "batch_size", "learning_rate", "beta")
 """The settings that training depends on."""
-
-
-@dataclass(frozen=True)
-class Gaps:
-    """Gaps with sampled variance, padded to M missing slices each.
-
-    Attributes:
-        contexts: the two annotated slices, probabilities [G, 2, S, S].
-        context_z: their positions in mm [G, 2].
-        target_z: positions of the missing slices in mm [G, M].
-        pixel_mm: size of a frame pixel in mm [G].
-        variance: sampled variance [G, M, S, S], in [0, 0.25].
-        taken: which slices are real and not padding [G, M].
-    """
-
-    contexts: torch.Tensor
-    context_z: torch.Tensor
-    target_z: torch.Tensor
-    pixel_mm: torch.Tensor
-    variance: torch.Tensor
-    taken: torch.Tensor
-
-    def __len__(self) -> int:
-        return len(self.pixel_mm)
-
-    def take(self, rows: torch.Tensor, device: torch.device) -> "Gaps":
-        """Return the gaps in `rows` [B] on `device`, padded to the most missing slices that one of them has."""
-        most = int(self.taken[rows].sum(1).max())
-        part = Gaps(*(getattr(self, field.name)[rows].to(device) for field in fields(self)))
-        return replace(
-            part, target_z=part.target_z[:, :most], variance=part.variance[:, :most], taken=part.taken[:, :most]
-        )
-
-
-def load_gaps(files: Sequence[Path]) -> Gaps:
-    """Read the gaps of all variance files, in the order of the files' names.
-
-    Raises:
-        DueError: the files hold no gap.
-    """
-    parts = [_read(path) for path in sorted(files)]
-    first = np.cumsum([0] + [len(part["gap_mm"]) for part in parts])
-    content = {name: torch.cat([part[name] for part in parts]) for name in parts[0] if name != "gap"}
-    gap = torch.cat([part["gap"] + int(start) for part, start in zip(parts, first, strict=False)])
-    gaps = int(first[-1])
-    if not gaps:
-        raise DueError(
-            f"No gap in {', '.join(str(path) for path in files)}, so no variance to learn from. "
-            "Delete them and repeat the sampling."
-        )
-    targets = Targets(content["contexts"], content["gap_mm"], content["pixel_mm"], gap, content["t"])
-    return Gaps(
-        contexts=targets.contexts,
-        context_z=targets.context_z,
-        target_z=padded(targets.z, gap, gaps),
-        pixel_mm=targets.pixel_mm,
-        variance=padded(content["variance"], gap, gaps),
-        taken=slots(gap, gaps)[1],
-    )
-
-
-def _read(path: Path) -> dict[str, torch.Tensor]:
-    """Return the arrays of one variance file that training needs; numbers as float32, rows as int64."""
-    names = ("contexts", "gap_mm", "pixel_mm", "t", "variance")
-    with h5py.File(path) as file:
-        content = {name: torch.from_numpy(file[name][:].astype(np.float32)) for name in names}
-        return {**content, "gap": torch.from_numpy(file["gap"][:].astype(np.int64))}
-
-
-def augmented(gaps: Gaps, generator: torch.Generator) -> Gaps:
-    """Return gaps mirrored along rows, columns and z, and transposed, each at random with probability 1/2."""
-    choices = torch.rand(4, len(gaps), generator=generator).to(gaps.pixel_mm.device) < 0.5
-    contexts, variance = gaps.contexts, gaps.variance
-    for chosen, axes in zip(choices[:2], ((-1,), (-2,)), strict=True):
-        which = chosen[:, None, None, None]
-        contexts = torch.where(which, contexts.flip(axes), contexts)
-        variance = torch.where(which, variance.flip(axes), variance)
-    which = choices[2][:, None, None, None]
-    contexts = torch.where(which, contexts.mT, contexts)
-    variance = torch.where(which, variance.mT, variance)
-    sign = 1 - 2 * choices[3].to(gaps.pixel_mm.dtype)[:, None]
-    return Gaps(contexts, sign * gaps.context_z, sign * gaps.target_z, gaps.pixel_mm, variance, gaps.taken)
 
 
 def train_uncertainty(
@@ -191,9 +107,14 @@ def load_predictor(path: str | Path, device: torch.device | str) -> UncertaintyP
     """Return the predictor that `train_uncertainty` wrote to `path`, on `device` and ready to predict.
 
     Raises:
-        DueError: the file cannot be read as a checkpoint.
+        DueError: the file holds something else.
     """
     content = checkpoint.load(path)
-    model = UncertaintyPredictor(**content["settings"])
-    model.load_state_dict(content["model"])
+    try:
+        model = UncertaintyPredictor(**content["settings"])
+        model.load_state_dict(content["model"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise DueError(
+            f"{path} does not hold an uncertainty predictor of this version. Delete it and run the workflow again."
+        ) from error
     return model.to(device).eval()

@@ -3,21 +3,20 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import h5py
 import numpy as np
 import pandas as pd
-import torch
 
 from due.errors import DueError
 from due.files import replacing
-from due.interpolate.diffusion import Interpolator, fill_gap, load_interpolator
+from due.interpolate.diffusion import Filling, load_interpolator
 from due.interpolate.frames import LesionFrames, load_frames, training_lesions
 from due.interpolate.gaps import Gap, hold_out_gaps
-from due.seeds import derived_seed, numpy_generator, torch_generator
+from due.seeds import numpy_generator, torch_generator
 from due.train.device import Compute
-from due.uncertainty.targets import Targets
+from due.uncertainty.draws import as_targets, draw_targets, pixel_variance
 
 log = logging.getLogger(__name__)
 
@@ -26,16 +25,6 @@ KEEP_EVERY = (2, 3, 4)
 
 BLOCK = 8
 """Gaps drawn together. Each block has a random stream of its own, so draws do not depend on the number of shards."""
-
-
-def pixel_variance(draws: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return mean and variance [...] of draws [T, ...] in [0, 1] (Algorithm 1, lines 16 to 21).
-
-    The paper does not say by what the sum of squares is divided. Here it is T, the population variance, so that it
-    is at most 0.25, the variance of a fair coin, whatever T is.
-    """
-    variance, mean = torch.var_mean(draws, dim=0, correction=0)
-    return mean, variance.clamp(max=0.25)
 
 
 def choose_gaps(frames: Sequence[LesionFrames], count: int, seed: int) -> list[Gap]:
@@ -48,50 +37,6 @@ def choose_gaps(frames: Sequence[LesionFrames], count: int, seed: int) -> list[G
     return [gaps[index] for index in order[:count]]
 
 
-def as_targets(gaps: Sequence[Gap], device: torch.device) -> Targets:
-    """Return gaps as one flat list of their hidden slices on `device`."""
-    lengths = torch.tensor([len(gap.t) for gap in gaps])
-    return Targets(
-        contexts=torch.stack([torch.as_tensor(gap.contexts) for gap in gaps]).float().to(device),
-        gap_mm=torch.tensor([gap.gap_mm for gap in gaps], dtype=torch.float32, device=device),
-        pixel_mm=torch.tensor([gap.pixel_mm for gap in gaps], dtype=torch.float32, device=device),
-        gap=torch.repeat_interleave(torch.arange(len(gaps)), lengths).to(device),
-        t=torch.cat([torch.as_tensor(gap.t) for gap in gaps]).float().to(device),
-    )
-
-
-def draw_targets(
-    interpolator: Interpolator,
-    targets: Targets,
-    *,
-    draws: int,
-    filling: Literal["direct", "autoregressive"],
-    generator: torch.Generator,
-) -> torch.Tensor:
-    """Return `draws` interpolations [T, N, S, S] in [0, 1] of all missing slices.
-
-    `direct` fills the slices of all gaps in one batch; `autoregressive` goes through each gap (published).
-    """
-    gap = targets.gap
-    if filling == "direct":
-        context = targets.contexts[gap], targets.t, targets.gap_mm[gap], targets.pixel_mm[gap]
-        return interpolator.sample(*context, draws=draws, generator=generator).transpose(0, 1)
-    filled = [
-        fill_gap(
-            interpolator,
-            targets.contexts[row],
-            targets.t[gap == row],
-            float(targets.gap_mm[row]),
-            float(targets.pixel_mm[row]),
-            draws=draws,
-            filling=filling,
-            generator=generator,
-        )
-        for row in range(len(targets.contexts))
-    ]
-    return torch.cat(filled, dim=1)
-
-
 def sample_variance(
     *,
     lesions_file: Path,
@@ -101,7 +46,7 @@ def sample_variance(
     margin_mm: float,
     size: int,
     settings: dict[str, Any],
-    filling: Literal["direct", "autoregressive"],
+    filling: Filling,
     seed: int,
     shard: int,
     shards: int,
@@ -151,8 +96,7 @@ def sample_variance(
         log.info("block %d/%d: %d slices, %d draws each", done, len(mine), len(targets.t), settings["draws"])
     mean, variance = (np.concatenate(part) for part in zip(*statistics, strict=True)) if statistics else ((), ())
     gaps = [gap for block in mine for gap in blocks[block]]
-    stream = derived_seed(seed, "uncertainty", "variance")
-    _write(out, gaps, mean, variance, size, {"draws": settings["draws"], "seed": stream})
+    _write(out, gaps, mean, variance, size, {"draws": settings["draws"], "seed": seed})
 
 
 def _write(

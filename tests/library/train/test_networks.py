@@ -1,0 +1,55 @@
+"""The classifier's size, shapes and files."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from due.errors import DueError
+from due.train import checkpoint
+from due.train.device import choose_compute
+from due.train.networks import ExplainableResNet, load_classifier, save_classifier
+
+
+@pytest.mark.parametrize(
+    ("grid", "max_pool"), [((64, 128, 128), True), ((32, 64, 64), False)], ids=["published", "demo"]
+)
+def test_features_have_four_positions_along_each_axis(grid, max_pool):
+    with torch.device("meta"):
+        network = ExplainableResNet(width=1, max_pool=max_pool)
+        logits, features = network(torch.empty(2, 1, *grid))
+    assert sum(parameter.numel() for parameter in network.parameters()) / 1e6 == pytest.approx(33.16, abs=0.005)
+    assert logits.shape == (2, 2)
+    assert features.shape == (2, 512, 4, 4, 4)
+
+
+@pytest.mark.parametrize("max_pool", [True, False])
+def test_logits_are_those_of_monais_own_forward_pass(max_pool):
+    torch.manual_seed(0)
+    network = ExplainableResNet(width=1 / 16, max_pool=max_pool).eval()
+    images = torch.rand(2, 1, 16, 32, 32)
+    logits, features = network(images)
+    assert_close(logits, network.trunk(images))
+    assert_close(logits, network.head(features.mean((2, 3, 4))))
+
+
+def test_a_width_without_channels_is_refused():
+    with pytest.raises(DueError, match=r"`train.width` is 0.01.*0.015625"):
+        ExplainableResNet(width=0.01, max_pool=True)
+
+
+def test_saved_classifier_is_rebuilt_from_its_file_alone(tmp_path):
+    torch.manual_seed(0)
+    network = ExplainableResNet(width=1 / 16, max_pool=False)
+    images = torch.rand(2, 1, 8, 16, 16)
+    network(images)
+    save_classifier(network, tmp_path / "model.pt")
+    loaded = load_classifier(tmp_path / "model.pt", choose_compute("cpu"))
+    assert not loaded.training
+    assert loaded.settings == {"width": 1 / 16, "max_pool": False}
+    assert torch.equal(loaded(images)[0], network.eval()(images)[0])
+
+
+def test_another_checkpoint_is_refused(tmp_path):
+    checkpoint.save({"weights": {}, "timesteps": 4}, tmp_path / "diffusion.pt")
+    with pytest.raises(DueError, match=r"diffusion.pt holds timesteps, weights, not a classifier"):
+        load_classifier(tmp_path / "diffusion.pt", choose_compute("cpu"))

@@ -1,0 +1,115 @@
+"""Reading training samples, and drawing batches."""
+
+import dataclasses
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from due.errors import DueError
+from due.supervise.registry import METHODS
+from due.train.data import epoch_batches, load_training_arrays
+
+GRID = (3, 4, 5)
+SAMPLES = pd.DataFrame(
+    {
+        "sample_id": ["a-n03", "b-p", "c-p", "d-n00"],
+        "lesion_id": ["a", "b", "c", "d"],
+        "label": [0, 1, 1, 0],
+    },
+    # Not counted from 0: rows of a larger table keep their labels.
+    index=[7, 3, 9, 1],
+)
+
+
+class Store:
+    def images(self, samples):
+        return np.stack([np.full(GRID, ord(name) / 200, np.float32) for name in samples.lesion_id])
+
+
+@pytest.fixture
+def weight_files(tmp_path):
+    """Two shards: c, then a and b."""
+    rng = np.random.default_rng(0)
+    paths = [tmp_path / "0.h5", tmp_path / "1.h5"]
+    for path, lesions in zip(paths, ("c", "ab"), strict=True):
+        with h5py.File(path, "w") as file:
+            for lesion in lesions:
+                file[f"{lesion}/nearest"] = rng.integers(0, 2, GRID, dtype=np.uint8)
+                file[f"{lesion}/interpolated"] = rng.random(GRID).astype(np.float16)
+                file[f"{lesion}/weight"] = rng.random(GRID).astype(np.float16)
+    return paths
+
+
+def stored(path, name):
+    with h5py.File(path) as file:
+        return file[name][:].astype(np.float32)
+
+
+def test_due_reads_interpolation_and_weights_of_lesions_only(weight_files):
+    arrays = load_training_arrays(SAMPLES, Store(), weight_files, METHODS["due"])
+    assert arrays.images.shape == (4, 1, *GRID)
+    assert [array.dtype for array in dataclasses.astuple(arrays)] == ["float32", "int64", "float32", "float32"]
+    assert arrays.labels.tolist() == [0, 1, 1, 0]
+    np.testing.assert_array_equal(arrays.target[1], stored(weight_files[1], "b/interpolated"))
+    np.testing.assert_array_equal(arrays.weights[1], stored(weight_files[1], "b/weight"))
+    np.testing.assert_array_equal(arrays.target[2], stored(weight_files[0], "c/interpolated"))
+    assert not arrays.target[[0, 3]].any()
+    assert not arrays.weights[[0, 3]].any()
+
+
+def test_baseline_plus_reads_the_nearest_annotation_with_equal_weights(weight_files):
+    arrays = load_training_arrays(SAMPLES, Store(), weight_files, METHODS["baseline_plus"])
+    np.testing.assert_array_equal(arrays.target[2], stored(weight_files[0], "c/nearest"))
+    assert (arrays.weights[1:3] == 1).all()
+    assert not arrays.weights[[0, 3]].any()
+
+
+def test_baseline_needs_no_weight_file():
+    arrays = load_training_arrays(SAMPLES, Store(), [], METHODS["baseline"])
+    assert not arrays.target.any()
+    assert not arrays.weights.any()
+
+
+def test_a_lesion_without_weights_is_named(weight_files):
+    with pytest.raises(DueError, match=r"Training lesion b has no weights in .*0.h5 \(1 of 2 lesions missing\)"):
+        load_training_arrays(SAMPLES, Store(), weight_files[:1], METHODS["due"])
+
+
+def test_weights_of_another_grid_are_refused(weight_files):
+    with h5py.File(weight_files[1], "a") as file:
+        del file["b/interpolated"]
+        file["b/interpolated"] = np.zeros((2, 4, 5), np.float16)
+    with pytest.raises(DueError, match=r"1.h5 has the annotation of b on a grid of \(2, 4, 5\).*\(3, 4, 5\)"):
+        load_training_arrays(SAMPLES, Store(), weight_files, METHODS["due"])
+
+
+def test_fingerprint_tells_arrays_apart(weight_files):
+    due = load_training_arrays(SAMPLES, Store(), weight_files, METHODS["due"])
+    again = load_training_arrays(SAMPLES, Store(), weight_files, METHODS["due"])
+    assert due.fingerprint() == again.fingerprint()
+    for field in dataclasses.fields(due):
+        changed = getattr(due, field.name).copy()
+        changed.flat[-1] += 1
+        assert dataclasses.replace(due, **{field.name: changed}).fingerprint() != due.fingerprint()
+
+
+@settings(max_examples=50, deadline=None)
+@given(count=st.integers(2, 60), size=st.integers(2, 20), seed=st.integers(0, 9), epoch=st.integers(0, 9))
+def test_batches_hold_every_sample_once_and_never_one_alone(count, size, seed, epoch):
+    batches = epoch_batches(count, size, seed=seed, epoch=epoch)
+    assert sorted(number for batch in batches for number in batch.tolist()) == list(range(count))
+    assert all(2 <= len(batch) <= size + 1 for batch in batches)
+    assert all(len(batch) == size for batch in batches[:-1])
+
+
+def test_batches_depend_on_seed_and_epoch_only():
+    def order(seed, epoch):
+        return [batch.tolist() for batch in epoch_batches(20, 5, seed=seed, epoch=epoch)]
+
+    assert order(0, 0) == order(0, 0)
+    assert order(0, 0) != order(0, 1)
+    assert order(0, 0) != order(1, 0)
