@@ -91,7 +91,7 @@ class Interpolate(Settings):
     epochs: Count = Field(12, description="Epochs of `steps_per_epoch` steps.")
     steps_per_epoch: Count = Field(40, description="Optimiser steps per epoch.")
     batch_size: Count = Field(32, description="Frames per step.")
-    learning_rate: Positive = Field(0.001, description="Peak learning rate of AdamW's one-cycle schedule.")
+    learning_rate: Positive = Field(0.003, description="Peak learning rate of AdamW's one-cycle schedule.")
     ema: Fraction = Field(0.98, description="Decay of the averaged weights.")
     max_gap: int = Field(8, ge=2, description="Longest training gap in slices.")
     filling: Literal["direct", "autoregressive"] = Field(
@@ -109,7 +109,7 @@ class Uncertainty(Settings):
     width: int = Field(32, ge=8, multiple_of=8, description="Channels of the neural-process VAE.")
     epochs: Count = Field(40, description="Epochs over the sampled gaps.")
     batch_size: Count = Field(16, description="Gaps per step.")
-    learning_rate: Positive = Field(0.001, description="Learning rate of AdamW.")
+    learning_rate: Positive = Field(0.003, description="Learning rate of AdamW.")
     beta: Annotated[float, Field(ge=0)] = Field(0.0001, description="Weight of the KL term.")
     latent_at_inference: Literal["mean", "draw"] = Field(
         "mean", description="Use the prior's mean, or one random draw (published)."

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -59,14 +59,6 @@ classifier.train_classifier(
 """
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def make_arrays(count, seed):
     """Lesions are bright balls in the upper half of noise, annotated as such."""
     rng = np.random.default_rng(seed)
@@ -98,7 +90,6 @@ def train(folder, *, method="due", seed=5, identity=None, training=TRAINING, **c
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
-    torch.set_num_threads(1)
     train(folder)
     return folder
 
@@ -227,6 +218,15 @@ def test_validation_of_one_class_is_refused(tmp_path):
             folder=tmp_path,
             identity={},
         )
+
+
+def test_divergence_is_reported_before_it_is_saved(tmp_path):
+    bad = replace(TRAINING, images=np.full_like(TRAINING.images, np.nan))
+    with pytest.raises(
+        DueError, match=r"due diverged: the loss of epoch 1 is nan.*`train.learning_rate` \(now 0.003\)"
+    ):
+        train(tmp_path, training=bad)
+    assert not (tmp_path / "last.pt").exists()
 
 
 def test_best_keeps_the_earliest_of_equals():

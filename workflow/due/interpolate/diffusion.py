@@ -27,10 +27,8 @@ Filling = Literal["direct", "autoregressive"]
 class Interpolator(nn.Module):
     """A diffusion model of the slice between two slices, given its relative position and the distances in mm.
 
-    The U-Net sees, as channels: the noisy slice, the two contexts, a flag for each that is shown, the position t, the
-    gap in mm and the pixel size in mm. Contexts lie in [-1, 1] and hidden ones are zero, which is mid-grey there,
-    hence the flags. The nearer context always comes first, which halves what is to be learnt and makes the model
-    symmetric: a reversed pair with 1 - t has the same distribution.
+    The nearer context always comes first, which halves what is to be learnt and makes the model symmetric: a reversed
+    pair with 1 - t has the same distribution (where t is 0.5, as far as training on reversed pairs teaches it).
 
     Differs from the published one: t and the distances are inputs (Eq. 3 has no distance); the network predicts
     the velocity (Salimans and Ho, 2022), a mixture of noise and slice that is stable for few timesteps, instead of

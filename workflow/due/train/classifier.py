@@ -1,6 +1,7 @@
 """Training of the classifiers, with and without supervision of their explanations."""
 
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -80,7 +81,7 @@ class _Training:
         return record
 
     def _train(self, epoch: int) -> dict[str, float]:
-        """Take one step per batch; return the losses, means over the epoch's samples."""
+        """Take one step per batch; return the losses, means over the epoch's samples, if they are finite."""
         self.network.train()
         count = len(self.data[0])
         prediction_loss = torch.zeros((), device=self.compute.device)
@@ -102,6 +103,11 @@ class _Training:
         if self.method.supervised:
             record["loss"] += self.settings["lambda"] * explanation_loss.item()
             record["explanation_loss"] = explanation_loss.item()
+        if not math.isfinite(record["loss"]):
+            raise DueError(
+                f"Training of {self.method.name} diverged: the loss of epoch {epoch + 1} is {record['loss']}. "
+                f"Lower `train.learning_rate` (now {self.settings['learning_rate']})."
+            )
         return record
 
 
@@ -166,7 +172,8 @@ def train_classifier(
         identity: what else the run depends on, in plain values (code, samples); `last.pt` of another is refused.
 
     Raises:
-        DueError: `last.pt` belongs to another run, or the validation samples are all of one class.
+        DueError: `last.pt` belongs to another run, the validation samples are all of one class, or the loss is no
+            longer finite.
     """
     lesions = int(validation[1].sum())
     if not 0 < lesions < len(validation[1]):
