@@ -52,7 +52,7 @@ class Cases(Settings):
     """Samples, their grid, and who is in which split."""
 
     margin_mm: Annotated[float, Field(ge=0)] = Field(
-        4.0, description="Margin around the readers' box in mm (published: 0)."
+        0.0, description="Margin around the readers' box in mm (published: 0)."
     )
     negatives_per_lesion: int = Field(
         6, ge=0, le=26, description="Neighbouring blocks per lesion, drawn by seed (published: 26, all)."
@@ -71,7 +71,7 @@ class Cases(Settings):
     always_test: tuple[str, ...] = Field(
         ("LIDC-IDRI-0001",), description="Patients that are always tested on, never trained on."
     )
-    shards: Count = Field(2, description="Number of files, and so of parallel jobs, for per-lesion work.")
+    shards: Count = Field(1, description="Number of files, and so of parallel jobs, for per-lesion work.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -87,8 +87,8 @@ class Interpolate(Settings):
 
     size: int = Field(24, ge=8, multiple_of=4, description="Frame edge in pixels.")
     channels: tuple[Count, ...] = Field((16, 32, 32), description="Channels per level of the U-Net, multiples of 8.")
-    timesteps: Count = Field(32, description="Diffusion steps; sampling runs all of them.")
-    epochs: Count = Field(12, description="Epochs of `steps_per_epoch` steps.")
+    timesteps: Count = Field(24, description="Diffusion steps; sampling runs all of them.")
+    epochs: Count = Field(10, description="Epochs of `steps_per_epoch` steps.")
     steps_per_epoch: Count = Field(40, description="Optimiser steps per epoch.")
     batch_size: Count = Field(32, description="Frames per step.")
     learning_rate: Positive = Field(0.003, description="Peak learning rate of AdamW's one-cycle schedule.")
@@ -128,12 +128,12 @@ class Train(Settings):
     samples: int = Field(20, ge=2, description="Balanced training samples, one per patient (published: 20, 50, 100).")
     lambda_: Annotated[float, Field(ge=0)] = Field(1.0, alias="lambda", description="Weight of the explanation loss.")
     seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1, description="Independent runs (published: 5).")
-    epochs: Count = Field(16, description="Epochs (published: 50).")
+    epochs: Count = Field(10, description="Epochs (published: 50).")
     batch_size: int = Field(5, ge=2, description="Samples per step (published: 16).")
     learning_rate: Positive = Field(0.001, description="Learning rate of Adam (published: 0.001).")
     width: Positive = Field(0.125, description="Width of the 3D ResNet-18 (published: 1, 33.16 M parameters).")
     max_pool: bool = Field(False, description="Max-pool after the stem (published: true); false suits a smaller grid.")
-    validate_every: Count = Field(4, description="Epochs between validations.")
+    validate_every: Count = Field(5, description="Epochs between validations.")
     threads: Count = Field(2, description="CPU threads of a job that uses torch.")
 
 
