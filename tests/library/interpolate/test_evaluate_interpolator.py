@@ -62,7 +62,7 @@ def test_scores_follow_from_the_draws(interpolator, monkeypatch, settings):
     truth = (random.random((2, 8, 8)) > 0.5).astype(np.float32)
     contexts = np.ones((2, 8, 8), np.float32)
     gap = Gap("a", contexts, 5.0, 1.0, np.array([0.3, 0.6], np.float32), truth)
-    monkeypatch.setattr(evaluate, "fill_gap", lambda *args, **kwargs: draws)
+    monkeypatch.setattr(evaluate, "draw_targets", lambda *args, **kwargs: draws)
     result = score_gaps(interpolator, [gap], settings, 0)
     mean = draws.numpy().mean(0)
     assert result["brier"]["diffusion"] == pytest.approx(((mean - truth) ** 2).mean(), abs=1e-5)
@@ -75,7 +75,7 @@ def test_scores_follow_from_the_draws(interpolator, monkeypatch, settings):
 
 def test_constant_variance_has_no_rank_correlation(interpolator, monkeypatch, settings):
     gap = Gap("a", np.ones((2, 8, 8), np.float32), 5.0, 1.0, np.array([0.5], np.float32), np.ones((1, 8, 8)))
-    monkeypatch.setattr(evaluate, "fill_gap", lambda *args, **kwargs: torch.ones(3, 1, 8, 8))
+    monkeypatch.setattr(evaluate, "draw_targets", lambda *args, **kwargs: torch.ones(3, 1, 8, 8))
     assert score_gaps(interpolator, [gap], settings, 0)["variance_error_spearman"] is None
 
 

@@ -19,7 +19,7 @@ def gpu(monkeypatch):
 
 
 def test_auto_without_a_gpu_is_the_cpu_in_single_precision(no_gpu):
-    expected = Compute(torch.device("cpu"), torch.float32, torch.contiguous_format)
+    expected = Compute(torch.device("cpu"), torch.float32, torch.channels_last_3d)
     assert choose_compute("auto") == choose_compute("cpu") == expected
 
 
@@ -52,6 +52,6 @@ def test_threads_are_limited_when_given(no_gpu):
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_autocast_computes_in_the_precision(precision):
-    compute = Compute(torch.device("cpu"), precision, torch.contiguous_format)
+    compute = Compute(torch.device("cpu"), precision, torch.channels_last_3d)
     with compute.autocast():
         assert (torch.rand(2, 2) @ torch.rand(2, 2)).dtype == precision

@@ -11,11 +11,11 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from lesion_examples import SIZE, LinearInterpolator
 
 from due.errors import DueError
+from due.interpolate.filling import as_targets, draw_targets
 from due.interpolate.frames import load_frames
 from due.interpolate.gaps import Gap
 from due.uncertainty import variance as module
-from due.uncertainty.draws import as_targets, draw_targets, pixel_variance
-from due.uncertainty.variance import choose_gaps, sample_variance
+from due.uncertainty.variance import choose_gaps, pixel_variance, sample_variance
 
 SETTINGS = {"gaps": 20, "draws": 3}
 

@@ -12,7 +12,8 @@ from scipy.stats import spearmanr
 
 from due.files import write_json
 from due.interpolate.classical import METHODS
-from due.interpolate.diffusion import Interpolator, fill_gap, load_interpolator
+from due.interpolate.diffusion import Interpolator, load_interpolator
+from due.interpolate.filling import as_targets, draw_targets
 from due.interpolate.frames import load_frames
 from due.interpolate.gaps import Gap, hold_out_gaps
 from due.seeds import numpy_generator, torch_generator
@@ -87,31 +88,24 @@ def score_gaps(interpolator: Interpolator, gaps: Sequence[Gap], settings: dict[s
         between the variance of the draws and the squared error of their mean, over pixels, in [-1, 1], or None where
         either is constant.
     """
-    filled: dict[str, list[np.ndarray]] = {"diffusion": [], **{name: [] for name in METHODS}}
-    variances = []
-    for number, gap in enumerate(gaps):
-        drawn = fill_gap(
-            interpolator,
-            gap.contexts,
-            gap.t,
-            gap.gap_mm,
-            gap.pixel_mm,
-            draws=settings["draws"],
-            filling=settings["filling"],
-            generator=torch_generator(seed, "interpolate", "evaluation", number),
-        )
-        filled["diffusion"].append(drawn.mean(0).cpu().numpy())
-        variances.append(drawn.var(0, correction=0).cpu().numpy())
-        for name, method in METHODS.items():
-            filled[name].append(method(gap.contexts, gap.t))
+    drawn = draw_targets(
+        interpolator,
+        as_targets(gaps, interpolator.device),
+        draws=settings["draws"],
+        filling=settings["filling"],
+        generator=torch_generator(seed, "interpolate", "evaluation"),
+    )
+    drawn = drawn.cpu().numpy()
+    predicted = {"diffusion": drawn.mean(0)}
+    for name, method in METHODS.items():
+        predicted[name] = np.concatenate([method(gap.contexts, gap.t) for gap in gaps])
     truth = np.concatenate([gap.truth for gap in gaps])
     region = np.concatenate([np.repeat(region_of(gap.contexts)[None], len(gap.t), axis=0) for gap in gaps])
-    predicted = {name: np.concatenate(slices) for name, slices in filled.items()}
     errors = (predicted["diffusion"] - truth) ** 2
     return {
         "dice": {name: _round(dice(slices, truth).mean()) for name, slices in predicted.items()},
         "brier": {name: _round(brier(slices, truth, region).mean()) for name, slices in predicted.items()},
-        "variance_error_spearman": _spearman(np.concatenate(variances)[region], errors[region]),
+        "variance_error_spearman": _spearman(drawn.var(0)[region], errors[region]),
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from due.errors import DueError
-from due.uncertainty.targets import Targets, padded, slots
+from due.interpolate.targets import Targets, padded, slots
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ import torch
 from torch.nn.functional import interpolate
 
 from due.interpolate.diffusion import Interpolator
+from due.interpolate.filling import draw_targets
 from due.interpolate.frames import LesionFrames
-from due.uncertainty.draws import draw_targets
+from due.interpolate.targets import Targets, padded, slots
 from due.uncertainty.mapping import MAPPINGS
 from due.uncertainty.planes import Planes
 from due.uncertainty.predictor import UncertaintyPredictor
-from due.uncertainty.targets import Targets, padded, slots
 
 
 def missing_targets(planes: Planes, frames: LesionFrames, device: torch.device) -> Targets:

@@ -8,15 +8,16 @@ from typing import Any
 import h5py
 import numpy as np
 import pandas as pd
+import torch
 
 from due.errors import DueError
 from due.files import replacing
 from due.interpolate.diffusion import Filling, load_interpolator
+from due.interpolate.filling import as_targets, draw_targets
 from due.interpolate.frames import LesionFrames, load_frames, training_lesions
 from due.interpolate.gaps import Gap, hold_out_gaps
 from due.seeds import numpy_generator, torch_generator
 from due.train.device import Compute
-from due.uncertainty.draws import as_targets, draw_targets, pixel_variance
 
 log = logging.getLogger(__name__)
 
@@ -127,3 +128,13 @@ def _write(
         file.create_dataset("lesion", data=[gap.lesion_id for gap in gaps], dtype=h5py.string_dtype())
         for name, values in content.items():
             file.create_dataset(name, data=values, compression="gzip" if values.size else None)
+
+
+def pixel_variance(draws: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return mean and variance [...] of draws [T, ...] in [0, 1] (Algorithm 1, lines 16 to 21).
+
+    The paper does not say by what the sum of squares is divided. Here it is T, the population variance, so that it
+    is at most 0.25, the variance of a fair coin, whatever T is.
+    """
+    variance, mean = torch.var_mean(draws, dim=0, correction=0)
+    return mean, variance.clamp(max=0.25)

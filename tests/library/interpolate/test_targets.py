@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from due.uncertainty.targets import Targets, padded, slots
+from due.interpolate.targets import Targets, padded, slots
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=6))

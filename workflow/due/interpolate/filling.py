@@ -1,4 +1,4 @@
-"""Draws of the diffusion interpolator for the missing slices of many gaps, and how much they differ."""
+"""Filling many gaps at once: draws of the diffusion interpolator for all their missing slices."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import torch
 
 from due.interpolate.diffusion import Filling, Interpolator, fill_gap
 from due.interpolate.gaps import Gap
-from due.uncertainty.targets import Targets
+from due.interpolate.targets import Targets
 
 
 def as_targets(gaps: Sequence[Gap], device: torch.device) -> Targets:
@@ -51,13 +51,3 @@ def draw_targets(
         for row in range(len(targets.contexts))
     ]
     return torch.cat(filled, dim=1)
-
-
-def pixel_variance(draws: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return mean and variance [...] of draws [T, ...] in [0, 1] (Algorithm 1, lines 16 to 21).
-
-    The paper does not say by what the sum of squares is divided. Here it is T, the population variance, so that it
-    is at most 0.25, the variance of a fair coin, whatever T is.
-    """
-    variance, mean = torch.var_mean(draws, dim=0, correction=0)
-    return mean, variance.clamp(max=0.25)
