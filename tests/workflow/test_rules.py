@@ -53,6 +53,6 @@ def test_captions_exist():
 
 
 def test_the_conda_environment_has_the_projects_versions():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
     environment = yaml.safe_load((ROOT / "envs/due.yaml").read_text())
-    assert environment["dependencies"][-1]["pip"] == project["dependencies"]
+    assert environment["dependencies"][-1]["pip"] == groups["run"]

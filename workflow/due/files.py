@@ -34,12 +34,24 @@ def replacing(path: str | Path) -> Iterator[Path]:
         with temporary.open("rb+") as handle:
             os.fsync(handle.fileno())
         temporary.replace(path)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
+    except Exception as error:
+        if not is_disk_full(error):
             raise
         raise DueError(disk_full_message(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Tell whether `error`, or one that it came from, says that the disk is full.
+
+    HDF5 closes a file that it could not write with an error of its own, which has no error number.
+    """
+    while error is not None:
+        if getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error):
+            return True
+        error = error.__context__
+    return False
 
 
 def disk_full_message(path: Path) -> str:

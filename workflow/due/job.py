@@ -1,6 +1,5 @@
 """What every job of the workflow does around its one call: log to a file, and report a user's mistake in a sentence."""
 
-import errno
 import logging
 import os
 import sys
@@ -9,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from due.errors import DueError
+from due.files import is_disk_full
 
 
 @contextmanager
@@ -29,14 +29,11 @@ def job(log_file: str | Path) -> Iterator[None]:
     except DueError as error:
         logging.error("%s", error)
         sys.exit(1)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
+    except Exception as error:
+        if not is_disk_full(error):
             logging.exception("unexpected error")
             raise
-        logging.error("No space left on the device (%s). Free some space and repeat the command.", error.filename)
+        logging.error("No space left on the device (%s). Free some space and repeat the command.", error)
         sys.exit(1)
-    except Exception:
-        logging.exception("unexpected error")
-        raise
     finally:
         logging.shutdown()

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from due.errors import DueError
-from due.files import replacing, require_space, write_csv, write_json, write_parquet
+from due.files import is_disk_full, replacing, require_space, write_csv, write_json, write_parquet
 from due.seeds import derived_seed, numpy_generator, torch_generator
 from due.volume import Box, Volume, read_volume, write_volume
 
@@ -37,6 +37,19 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path):
     with pytest.raises(DueError, match=r"No space left .*crop\.h5 \(\d+ MiB free\)\. Free some space"):
         fill()
     assert not list(tmp_path.iterdir())
+
+
+def test_hdf5s_own_error_after_a_full_disk_is_recognised():
+    def close_after_failed_write():
+        try:
+            raise OSError(errno.ENOSPC, "write failed")
+        finally:
+            raise RuntimeError("flush failed")
+
+    with pytest.raises(RuntimeError) as caught:
+        close_after_failed_write()
+    assert is_disk_full(caught.value)
+    assert not is_disk_full(RuntimeError("flush failed"))
 
 
 def test_other_system_errors_are_not_hidden(tmp_path):

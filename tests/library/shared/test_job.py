@@ -35,7 +35,8 @@ def test_a_users_mistake_is_a_sentence_without_a_traceback(tmp_path):
 def test_a_full_disk_is_a_sentence(tmp_path):
     status, error, _ = run_job(tmp_path, f"raise OSError({errno.ENOSPC}, 'No space left on device', 'crop.h5')")
     assert status == 1
-    assert "No space left on the device (crop.h5)" in error
+    assert "No space left on the device" in error
+    assert "crop.h5" in error
     assert "Traceback" not in error
 
 

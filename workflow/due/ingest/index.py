@@ -15,6 +15,9 @@ from due.ingest.header import Header, read_header
 
 log = logging.getLogger(__name__)
 
+UNREADABLE = "unreadable:"
+"""What stands before the path of a file that does not say its series, in place of a UID."""
+
 EXCLUDED = "Excluded by the setting `ingest.exclude`."
 REMEDY = "Download it again, list it under `ingest.exclude`, or set `on_problem: skip`."
 
@@ -47,7 +50,8 @@ def index_series(root: Path, *, exclude: Sequence[str], on_problem: str) -> pd.D
             "subfolders. Set `ingest.dicom` to the folder that holds them."
         )
     rows = []
-    for uid, headers in sorted(found.items()):
+    # An unreadable file comes first: it is why its series misses a slice.
+    for uid, headers in sorted(found.items(), key=lambda item: (not item[0].startswith(UNREADABLE), item[0])):
         slices = in_z_order(headers)
         reason = EXCLUDED if uid in exclude else find_problem(slices)
         if reason and reason != EXCLUDED:
@@ -55,7 +59,7 @@ def index_series(root: Path, *, exclude: Sequence[str], on_problem: str) -> pd.D
                 raise DueError(f"{reason} {REMEDY}")
             log.warning("Series rejected. %s", reason)
         rows.append({"series_uid": uid, **_row(slices, reason)})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).sort_values("series_uid", ignore_index=True)
 
 
 def _headers(root: Path) -> list[Header]:
@@ -85,7 +89,7 @@ def _files(root: Path) -> list[Path]:
 def _group(headers: Sequence[Header]) -> dict[str, list[Header]]:
     groups: dict[str, list[Header]] = {}
     for header in headers:
-        uid = header.series_uid or f"unreadable:{header.path.as_posix()}"
+        uid = header.series_uid or f"{UNREADABLE}{header.path.as_posix()}"
         groups.setdefault(uid, []).append(replace(header, series_uid=uid))
     return groups
 
