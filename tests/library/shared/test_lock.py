@@ -5,11 +5,18 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from due.errors import DueError
 from due.lock import hold_lock
 
 ROOT = Path(__file__).parents[3]
-HOLDER = "import sys, time; from due.lock import hold_lock; hold_lock(sys.argv[1]); print('held', flush=True); time.sleep(60)"
+HOLDER = """
+import sys, time
+from due.lock import hold_lock
+hold_lock(sys.argv[1])
+print("held", flush=True)
+time.sleep(60)
+"""
 
 
 def test_a_second_process_is_refused_until_the_first_is_killed(tmp_path):

@@ -22,7 +22,6 @@ class Method:
             interpolated one.
         weights: none, the same for all voxels, or by the uncertainty of the interpolation.
         loss: explanations, target and weights, each [B, D, H, W], to a scalar; None trains on labels alone.
-        dims: spatial dimensions of the network.
         detach_head: keep the explanation loss from training the classification layer, as published.
     """
 
@@ -30,7 +29,6 @@ class Method:
     target: Literal["none", "nearest", "interpolated"]
     weights: Literal["none", "uniform", "uncertainty"]
     loss: Loss | None
-    dims: int = 3
     detach_head: bool = False
 
     @property
