@@ -71,3 +71,11 @@ def kill(process: subprocess.Popen) -> None:
     """Kill a process group with SIGKILL, as a power cut would."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def failing(project: Project, *arguments: str) -> str:
+    """Run what must fail with exit code 1 and no traceback, and return what was printed."""
+    status, output = project.run("--cores", "2", *arguments)
+    assert status == 1
+    assert "Traceback" not in output
+    return output

@@ -5,11 +5,10 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
-from harness import Project, kill
+from harness import Project, failing, kill
 
 TABLES = ("table1.csv", "table1.md", "table1.tex")
 AFTER_TRAINING = {
@@ -126,14 +125,6 @@ def test_the_report_is_made(finished):
     assert "semi-synthetic cohort" in page
 
 
-def failing(project: Project, *arguments: str) -> str:
-    """Run what must fail with exit code 1 and no traceback, and return what was printed."""
-    status, output = project.run("--cores", "2", *arguments)
-    assert status == 1
-    assert "Traceback" not in output
-    return output
-
-
 def test_a_checkpoint_from_another_configuration_is_refused(finished):
     folder = finished.folder / "results/demo/runs/due/n4_lambda1"
     moved = finished.folder / "kept"
@@ -157,70 +148,6 @@ def test_a_checkpoint_from_another_configuration_is_refused(finished):
         shutil.move(moved, folder)
 
 
-@pytest.fixture
-def dicom(finished, tmp_path) -> Path:
-    """A copy of the finished project's DICOM folder, to spoil."""
-    return Path(shutil.copytree(finished.folder / "results/demo/dicom", tmp_path / "dicom"))
-
-
-def indexed(project: Project, dicom: Path) -> str:
-    return failing(
-        project, "results/mine/annotate/lesions.parquet", "--config", "dataset=mine", f"ingest={{dicom: {dicom}}}"
-    )
-
-
-def series_files(dicom: Path) -> list[Path]:
-    return sorted(next(folder for folder in sorted(dicom.iterdir()) if folder.is_dir()).glob("*.dcm"))
-
-
-def test_a_missing_slice_is_named(project, dicom):
-    series_files(dicom)[5].unlink()
-    output = indexed(project, dicom)
-    assert re.search(r"Slice gap of 5 mm between instances \d+ and \d+ of series [0-9.]+ \(expected 2\.5 mm\)", output)
-    assert not (project.folder / "results/mine/ingest/series.parquet").exists()
-
-
-def test_a_truncated_file_is_named(project, dicom):
-    victim = series_files(dicom)[5]
-    victim.write_bytes(victim.read_bytes()[:20_000])
-    output = indexed(project, dicom)
-    assert victim.name in output
-    assert "truncated" in output
-
-
-def test_a_missing_and_an_empty_folder_are_named(project, tmp_path):
-    missing = tmp_path / "nowhere"
-    assert str(missing) in indexed(project, missing)
-    missing.mkdir()
-    output = indexed(project, missing)
-    assert str(missing) in output
-    assert "no CT series" in output
-
-
-def test_a_patient_without_annotation_is_named(project, dicom):
-    """LIDC-IDRI-0028 has a scan in the archive, and no lesion of 3 mm or more."""
-    import pydicom
-
-    from due.annotate.lidc import load_database
-
-    database = load_database()
-    bare = next(scan for scan in database.scans if not database.annotations.get(scan.scan_id))
-    for path in series_files(dicom):
-        header = pydicom.dcmread(path)
-        header.SeriesInstanceUID = bare.series_uid
-        header.save_as(path)
-    output = indexed(project, dicom)
-    assert bare.patient_id in output
-    assert "on_problem: skip" in output
-    assert not (project.folder / "results/mine/annotate/lesions.parquet").exists()
-
-
-def test_an_unknown_setting_is_answered_before_anything_runs(project):
-    output = failing(project, "--config", "trian={epochs: 3}")
-    assert "Unknown setting `trian`. Did you mean `train`?" in output
-    assert not (project.folder / "results").exists()
-
-
 def test_a_gpu_that_is_not_there_is_a_clear_error(finished):
     import torch
 
@@ -234,28 +161,3 @@ def test_a_gpu_that_is_not_there_is_a_clear_error(finished):
         assert not (finished.folder / target).exists()
     finally:
         (finished.folder / target).write_bytes(kept)
-
-
-@pytest.fixture
-def small_disk(project):
-    """A disk of 1 MiB as the project's results folder."""
-    results = project.folder / "results"
-    results.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", results], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("mounting a small disk needs the rights to do so")
-    yield project
-    subprocess.run(["umount", results], check=True)
-
-
-def test_a_full_disk_is_a_clear_error(small_disk, dicom):
-    output = indexed(small_disk, dicom)
-    assert re.search(r"No space left on the device while writing \S+slices.h5", output)
-    assert "Free some space and repeat the command" in output
-    assert [path.name for path in (small_disk.folder / "results/mine").rglob("*.h5")] == []
-
-
-def test_a_fresh_clone_shows_the_whole_plan(project):
-    project.configure({})
-    planned = project.planned()
-    assert {"fetch_real_ct", "index_series", "train_interpolator", "map_weights", "table_1"} <= planned

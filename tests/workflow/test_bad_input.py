@@ -1,0 +1,106 @@
+"""What is wrong with the input is said in one sentence, with exit code 1, and nothing half-written stays."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pydicom
+import pytest
+from harness import Project, failing
+
+from due.annotate.lidc import load_database
+
+
+@pytest.fixture(scope="module")
+def real_patient(tmp_path_factory) -> Path:
+    """The DICOM folder of the demo's real patient, without others."""
+    project = Project(tmp_path_factory.mktemp("real") / "project")
+    project.configure({"ingest": {"demo_patients": 0}})
+    status, output = project.run("--cores", "2", "results/demo/dicom")
+    assert status == 0, output[-3000:]
+    return project.folder / "results/demo/dicom"
+
+
+@pytest.fixture
+def dicom(real_patient, tmp_path) -> Path:
+    """A DICOM folder to spoil."""
+    return Path(shutil.copytree(real_patient, tmp_path / "dicom"))
+
+
+def indexed(project: Project, dicom: Path) -> str:
+    return failing(
+        project, "results/mine/annotate/lesions.parquet", "--config", "dataset=mine", f"ingest={{dicom: {dicom}}}"
+    )
+
+
+def series_files(dicom: Path) -> list[Path]:
+    return sorted(next(folder for folder in sorted(dicom.iterdir()) if folder.is_dir()).glob("*.dcm"))
+
+
+def test_a_missing_slice_is_named(project, dicom):
+    series_files(dicom)[5].unlink()
+    output = indexed(project, dicom)
+    assert re.search(r"Slice gap of 5 mm between instances \d+ and \d+ of series [0-9.]+ \(expected 2\.5 mm\)", output)
+    assert not (project.folder / "results/mine/ingest/series.parquet").exists()
+
+
+def test_a_truncated_file_is_named(project, dicom):
+    victim = series_files(dicom)[5]
+    victim.write_bytes(victim.read_bytes()[:20_000])
+    output = indexed(project, dicom)
+    assert victim.name in output
+    assert "truncated" in output
+
+
+def test_a_missing_and_an_empty_folder_are_named(project, tmp_path):
+    missing = tmp_path / "nowhere"
+    assert str(missing) in indexed(project, missing)
+    missing.mkdir()
+    output = indexed(project, missing)
+    assert str(missing) in output
+    assert "no CT series" in output
+
+
+def test_a_patient_without_annotation_is_named(project, dicom):
+    database = load_database()
+    bare = next(scan for scan in database.scans if not database.annotations.get(scan.scan_id))
+    for path in series_files(dicom):
+        header = pydicom.dcmread(path)
+        header.SeriesInstanceUID = bare.series_uid
+        header.save_as(path)
+    output = indexed(project, dicom)
+    assert bare.patient_id in output
+    assert "on_problem: skip" in output
+    assert not (project.folder / "results/mine/annotate/lesions.parquet").exists()
+
+
+def test_an_unknown_setting_is_answered_before_anything_runs(project):
+    output = failing(project, "--config", "trian={epochs: 3}")
+    assert "Unknown setting `trian`. Did you mean `train`?" in output
+    assert not (project.folder / "results").exists()
+
+
+@pytest.fixture
+def small_disk(project):
+    """A disk of 1 MiB as the project's results folder."""
+    results = project.folder / "results"
+    results.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", results], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs the rights to do so")
+    yield project
+    subprocess.run(["umount", results], check=True)
+
+
+def test_a_full_disk_is_a_clear_error(small_disk, dicom):
+    output = indexed(small_disk, dicom)
+    assert re.search(r"No space left on the device while writing \S+slices.h5", output)
+    assert "Free some space and repeat the command" in output
+    assert [path.name for path in (small_disk.folder / "results/mine").rglob("*.h5")] == []
+
+
+def test_a_fresh_clone_shows_the_whole_plan(project):
+    project.configure({})
+    planned = project.planned()
+    assert {"fetch_real_ct", "index_series", "train_interpolator", "map_weights", "table_1"} <= planned
