@@ -1,14 +1,16 @@
-# make demo   the whole pipeline on the demo cohort, from DICOM to Table 1 and the report
+# make demo   the whole pipeline on the demo cohort, from DICOM to Table 1 and the report;
+#             make demo CONFIG=mine.yaml runs it with the settings of that file
 # make test   style, workflow lint, tests with coverage
 PYTHON ?= python3
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
+SETTINGS := $(if $(CONFIG),--configfile $(CONFIG))
 
 .PHONY: demo test format settings clean
 
 demo: .venv/installed
-	$(BIN)/snakemake --cores $(CORES)
-	$(BIN)/snakemake --report results/report.html
+	$(BIN)/snakemake --cores $(CORES) $(SETTINGS)
+	$(BIN)/snakemake --report results/report.html $(SETTINGS)
 
 test: .venv/installed
 	$(BIN)/ruff check .

@@ -30,6 +30,8 @@ class Project:
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "Snakefile", folder)
         (folder / "config").mkdir()
+        for name in ("lidc.yaml", "pancreas.yaml"):
+            shutil.copy(ROOT / "config" / name, folder / "config")
         self.configure(TINY)
 
     def configure(self, settings: dict) -> None:

@@ -30,7 +30,12 @@ def dicom(real_patient, tmp_path) -> Path:
 
 def indexed(project: Project, dicom: Path) -> str:
     return failing(
-        project, "results/mine/annotate/lesions.parquet", "--config", "dataset=mine", f"ingest={{dicom: {dicom}}}"
+        project,
+        "results/mine/annotate/lesions.parquet",
+        "--config",
+        "dataset=mine",
+        "on_problem=stop",
+        f"ingest={{archives: {{lidc: {dicom}}}}}",
     )
 
 
@@ -41,7 +46,7 @@ def series_files(dicom: Path) -> list[Path]:
 def test_a_missing_slice_is_named(project, dicom):
     series_files(dicom)[5].unlink()
     output = indexed(project, dicom)
-    assert re.search(r"Slice gap of 5 mm between instances \d+ and \d+ of series [0-9.]+ \(expected 2\.5 mm\)", output)
+    assert re.search(r"Slice gap of 5 mm between files \S+ and \S+ of series [0-9.]+ \(expected 2\.5 mm\)", output)
     assert not (project.folder / "results/mine/ingest/series.parquet").exists()
 
 

@@ -27,11 +27,23 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
+class Archives(Settings):
+    """Folders of the archives."""
+
+    lidc: str | None = Field(None, description="LIDC-IDRI: DICOM series, in any folder layout.")
+    msd_pancreas: str | None = Field(
+        None, description="Medical Segmentation Decathlon Task07: NIfTI in `imagesTr` and `labelsTr`; tumours."
+    )
+    nih_pancreas: str | None = Field(
+        None, description="NIH Pancreas-CT: DICOM series and their labels, NIfTI or DICOM SEG; no tumours."
+    )
+
+
 class Ingest(Settings):
     """Which scans are read."""
 
-    dicom: str | None = Field(None, description="Folder with DICOM series; null makes the demo cohort.")
-    exclude: tuple[str, ...] = Field((), description="Series instance UIDs to leave out.")
+    archives: Archives = Field(default_factory=Archives, description="Folders of the archives; none makes the demo.")
+    exclude: tuple[str, ...] = Field((), description="Series instance UIDs (NIfTI: file names) to leave out.")
     demo_patients: int = Field(
         48, ge=0, description="Semi-synthetic patients of the demo, beside the real LIDC-IDRI-0001."
     )
@@ -42,6 +54,12 @@ class Annotate(Settings):
 
     consensus: float = Field(
         0.5, gt=0, le=1, description="Share of readers who must include a voxel (0.5: the paper's)."
+    )
+    scans: Literal["first", "all"] = Field(
+        "first", description="Scans of a patient: the first in LIDC's numbering (published), or all."
+    )
+    inseparable: Literal["keep", "drop"] = Field(
+        "keep", description="LIDC lesions with more than four annotations, which are several in one (published: keep)."
     )
     keep_every: Count = Field(
         2, description="Keep every k-th annotated slice, and the last; 1 keeps all. Dropped ones serve as truth only."
@@ -143,6 +161,12 @@ class Evaluate(Settings):
     threshold: Fraction = Field(0.5, description="Explanation values above it count as attention.")
 
 
+class Export(Settings):
+    """Masks for other programs."""
+
+    lesions: tuple[str, ...] = Field((), description="Ids of the lesions that `export_masks` writes; none for all.")
+
+
 class Config(Settings):
     """All settings of one dataset."""
 
@@ -152,8 +176,8 @@ class Config(Settings):
     seed: int = Field(0, ge=0, description="Seed of everything but the classifiers, which have their own.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where torch computes.")
     on_problem: Literal["stop", "skip"] = Field(
-        "stop",
-        description="What a bad series or a patient without annotation does: stop the run, or be left out and listed.",
+        "skip",
+        description="What a bad series or a scan without annotation does: be left out and listed, or stop the run.",
     )
     ingest: Ingest = Field(default_factory=Ingest, description="Which scans are read.")
     annotate: Annotate = Field(default_factory=Annotate, description="How contours become annotated slices.")
@@ -164,11 +188,15 @@ class Config(Settings):
     )
     train: Train = Field(default_factory=Train, description="Training of the classifiers.")
     evaluate: Evaluate = Field(default_factory=Evaluate, description="Scoring of predictions and explanations.")
+    export: Export = Field(default_factory=Export, description="Masks for other programs.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.ingest.dicom is None and self.dataset != "demo":
-            raise ValueError(f"dataset `{self.dataset}` needs the setting `ingest.dicom`, a folder of DICOM series")
+        archives = {name for name, folder in self.ingest.archives if folder is not None}
+        if not archives and self.dataset != "demo":
+            raise ValueError(f"dataset `{self.dataset}` needs a folder under `ingest.archives`")
+        if "lidc" in archives and len(archives) > 1:
+            raise ValueError("`ingest.archives.lidc` is a dataset of its own, without the pancreas archives")
         return self
 
 

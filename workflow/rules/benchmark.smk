@@ -1,9 +1,56 @@
-"""Benchmarks: what explanation supervision costs, and where a run's time went. Ask for them by name.
+"""Benchmarks: what our code costs next to other code, and where a run's time went. Ask for them by name.
 
 OUTPUTS
+    results/benchmarks/annotation.csv   lesions and masks of all LIDC-IDRI, next to pylidc: equal, and how fast
+    results/benchmarks/crop.csv         one lesion's crop of a large series, next to reading all of it with SimpleITK
     results/benchmarks/supervision.csv  seconds per training step of each method, next to plain training
     results/benchmarks/stages.csv, .png  time and memory of every stage of the last run
 """
+
+
+rule benchmark_annotation:
+    """Cluster all contours of LIDC-IDRI and build all masks, by this code and by pylidc itself."""
+    output:
+        "results/benchmarks/annotation.csv",
+    log:
+        "results/benchmarks/annotation.log",
+    benchmark:
+        "results/benchmarks/annotation.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        code=code_hash("benchmark_annotation"),
+    message:
+        "Timing clustering and consensus next to pylidc (some minutes)"
+    script:
+        "../scripts/benchmark_annotation.py"
+
+
+rule benchmark_crop:
+    """Read one lesion's crop of a large series, next to reading all of it with SimpleITK."""
+    output:
+        "results/benchmarks/crop.csv",
+    log:
+        "results/benchmarks/crop.log",
+    benchmark:
+        "results/benchmarks/crop.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+        disk_mb=500,
+    params:
+        code=code_hash("benchmark_crop"),
+    message:
+        "Timing the crop of a lesion"
+    script:
+        "../scripts/benchmark_crop.py"
 
 
 rule benchmark_supervision:

@@ -7,6 +7,7 @@ OUTPUTS
     results/{dataset}/cases/samples.parquet  each lesion's block and its neighbours
     results/{dataset}/cases/splits.parquet   the split of each patient
     results/{dataset}/cases/{shard}.h5       crops in HU at native resolution
+    results/{dataset}/annotate/flow.csv      from the series found to the blocks used, each loss with its reason
 """
 
 
@@ -37,10 +38,44 @@ rule split_patients:
         "../scripts/split_patients.py"
 
 
+rule cohort_flow:
+    """Count what was found, lost and kept, with the reasons, and draw it."""
+    input:
+        scans=rules.extract_annotations.output.scans,
+        lesions=rules.extract_annotations.output.lesions,
+        samples=rules.split_patients.output.samples,
+    output:
+        csv="results/{dataset}/annotate/flow.csv",
+        png=report(
+            "results/figures/{dataset}_flow.png",
+            caption="../report/flow.rst",
+            category="Cohort",
+        ),
+        pdf="results/figures/{dataset}_flow.pdf",
+    log:
+        "results/{dataset}/logs/cohort_flow.log",
+    benchmark:
+        "results/{dataset}/benchmarks/cohort_flow.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        settings=config["cases"],
+        cohort=COHORT,
+        code=code_hash("cohort_flow"),
+    message:
+        "Counting the cohort's flow"
+    script:
+        "../scripts/cohort_flow.py"
+
+
 rule extract_cases:
     """Cut the blocks of one shard's lesions, with their neighbours, out of the scans."""
     input:
-        series=rules.index_series.output[0],
+        series=rules.index_series.output.series,
         lesions=rules.extract_annotations.output.lesions,
         samples=rules.split_patients.output.samples,
     output:
@@ -56,7 +91,7 @@ rule extract_cases:
         mem_mb=2000,
         runtime=60,
     params:
-        root=dicom_folder,
+        archives=archives,
         code=code_hash("extract_cases"),
     message:
         "Cutting crops, shard {wildcards.shard}"

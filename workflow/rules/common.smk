@@ -1,14 +1,23 @@
 """What several stages share: names, wildcards, and where things lie."""
 
+import csv
+from pathlib import Path
+
 from due.code import code_hash
 
 DATASET = config["dataset"]
-IS_DEMO = config["ingest"]["dicom"] is None
-DICOM = f"results/{DATASET}/dicom" if IS_DEMO else config["ingest"]["dicom"]
+ARCHIVES = {
+    name: folder for name, folder in config["ingest"]["archives"].items() if folder
+}
+IS_DEMO = not ARCHIVES
+if IS_DEMO:
+    ARCHIVES = {"lidc": "results/demo/dicom"}
 COHORT = "semi-synthetic cohort" if IS_DEMO else f"cohort {DATASET}"
 SHARDS = range(config["cases"]["shards"])
 METHODS = config["train"]["methods"]
 SEEDS = config["train"]["seeds"]
+# MB on the disk; the Decathlon's archive file and what is in it, for a while (its size is from memory).
+DISK_MB = {"lidc": 135_000, "nih_pancreas": 11_000, "msd_pancreas": 25_000}
 THREADS = config["train"]["threads"]
 
 
@@ -20,9 +29,37 @@ wildcard_constraints:
     lam=r"[0-9.e-]+",
 
 
-def dicom_folder(wildcards):
-    """Return the folder of DICOM series: the user's, or the demo's."""
-    return DICOM
+def archives(wildcards):
+    """Return the folder of each archive: the user's, or the demo's."""
+    return ARCHIVES
+
+
+def archive_folder(wildcards):
+    """Return the folder that an archive is downloaded to: the one that the settings name for it."""
+    return (
+        config["ingest"]["archives"][wildcards.archive]
+        or f"results/archives/{wildcards.archive}"
+    )
+
+
+def archive_disk_mb(wildcards):
+    """Return the disk that the download of an archive needs (MB)."""
+    return DISK_MB[wildcards.archive]
+
+
+def left_out():
+    """Say how many series were left out and where the reasons stand; nothing where none were."""
+    path = Path(f"results/{DATASET}/annotate/flow.csv")
+    if not path.exists():
+        return ""
+    with path.open(newline="", encoding="utf-8") as file:
+        lost = [
+            row
+            for row in csv.DictReader(file)
+            if row["unit"] == "series" and row["event"] == "lost"
+        ]
+    count = sum(int(row["count"]) for row in lost)
+    return f"{count} series were left out; {path} has the reasons." if count else ""
 
 
 def run_of(method):

@@ -1,10 +1,11 @@
 """Ingest: which scans there are, and which of them can be trusted.
 
 REQUIRED INPUTS
-    the folder `ingest.dicom`, or nothing for the demo
+    the folders under `ingest.archives`, or nothing for the demo
 OUTPUTS
     results/{dataset}/dicom/                 the demo's DICOM series (demo only)
     results/{dataset}/ingest/series.parquet  every series, accepted or rejected with the reason
+    results/{dataset}/ingest/left_out.csv    the rejected ones
 """
 
 
@@ -66,7 +67,12 @@ rule index_series:
     input:
         rules.make_demo_cohort.output if IS_DEMO else [],
     output:
-        "results/{dataset}/ingest/series.parquet",
+        series="results/{dataset}/ingest/series.parquet",
+        left_out=report(
+            "results/{dataset}/ingest/left_out.csv",
+            caption="../report/left_out.rst",
+            category="Cohort",
+        ),
     log:
         "results/{dataset}/logs/index_series.log",
     benchmark:
@@ -78,11 +84,11 @@ rule index_series:
         mem_mb=1000,
         runtime=60,
     params:
-        root=dicom_folder,
+        archives=archives,
         exclude=config["ingest"]["exclude"],
         on_problem=config["on_problem"],
         code=code_hash("index_series"),
     message:
-        "Indexing the DICOM series in {params.root}"
+        "Indexing the series in {params.archives}"
     script:
         "../scripts/index_series.py"

@@ -1,18 +1,17 @@
-"""Turn readers' contours into lesions with annotated slices."""
+"""Turn contours or label maps into lesions with annotated slices."""
 
 from pathlib import Path
 
-import pandas as pd
-
-from due.annotate.extract import extract_annotations
+from due.annotate.archives import annotate_archives
 from due.job import job
 
 with job(snakemake.log[0]):
-    extract_annotations(
-        series=pd.read_parquet(snakemake.input.series),
+    annotate_archives(
+        series_file=Path(snakemake.input.series),
+        archives=snakemake.params.archives,
         lesions_file=Path(snakemake.output.lesions),
         slices_file=Path(snakemake.output.slices),
-        consensus_level=snakemake.params.settings["consensus"],
-        keep_every=snakemake.params.settings["keep_every"],
+        scans_file=Path(snakemake.output.scans),
+        settings=snakemake.params.settings,
         on_problem=snakemake.params.on_problem,
     )

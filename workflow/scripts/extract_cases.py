@@ -7,7 +7,7 @@ from due.job import job
 
 with job(snakemake.log[0]):
     extract_cases(
-        root=Path(snakemake.params.root),
+        archives=snakemake.params.archives,
         series_file=Path(snakemake.input.series),
         lesions_file=Path(snakemake.input.lesions),
         samples_file=Path(snakemake.input.samples),

@@ -1,13 +1,12 @@
 """List every CT series with its geometry and a verdict."""
 
-from pathlib import Path
-
-from due.files import write_parquet
-from due.ingest.index import index_series
+from due.files import write_csv, write_parquet
+from due.ingest.archives import index_archives, left_out
 from due.job import job
 
 with job(snakemake.log[0]):
-    table = index_series(
-        Path(snakemake.params.root), exclude=snakemake.params.exclude, on_problem=snakemake.params.on_problem
+    table = index_archives(
+        snakemake.params.archives, exclude=snakemake.params.exclude, on_problem=snakemake.params.on_problem
     )
-    write_parquet(table, snakemake.output[0])
+    write_parquet(table, snakemake.output.series)
+    write_csv(left_out(table), snakemake.output.left_out)

@@ -1,15 +1,14 @@
 """Clusters, boxes and masks equal those of pylidc itself, which runs patched in a process of its own."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
+import pandas as pd
 import pytest
 
+from due.annotate.benchmark import benchmark_annotation, count_equal, masks_of, run_pylidc
 from due.annotate.cluster import cluster_annotations
+from due.annotate.lidc import Database
 from due.annotate.masks import consensus, reader_masks
+from due.annotate.scans import cluster_scans
 
 SCANS = {
     12: "the demo's LIDC-IDRI-0001",
@@ -29,15 +28,12 @@ SCANS = {
 }
 
 
+EVERY_TENTH = range(1, 1019, 10)
+
+
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory):
-    home = tmp_path_factory.mktemp("home")
-    script = Path(__file__).with_name("pylidc_reference.py")
-    command = [sys.executable, "-W", "ignore", str(script), str(home / "found.npz"), *map(str, SCANS)]
-    environment = os.environ | {"HOME": str(home), "MPLBACKEND": "agg"}
-    subprocess.run(command, check=True, capture_output=True, env=environment, timeout=300)
-    with np.load(home / "found.npz") as found:
-        return dict(found)
+def reference(scans):
+    return run_pylidc(sorted({*SCANS, *(scan for scan in EVERY_TENTH if scan in scans)}))
 
 
 @pytest.mark.parametrize("scan_id", SCANS, ids=lambda scan_id: f"{scan_id}: {SCANS[scan_id]}")
@@ -54,6 +50,36 @@ def test_equals_pylidc(scan_id, reference, database, scans):
         agreed = consensus(masks, 0.5)
         np.testing.assert_array_equal(np.moveaxis(agreed, 0, -1), reference[f"{scan_id}/{number}/consensus"])
         assert masks.dtype == agreed.dtype == np.uint8
+
+
+def test_every_tenth_scan_equals_pylidc(reference, database):
+    clusters = cluster_scans(database)
+    ours = masks_of(database, {scan: lesions for scan, lesions in clusters.items() if f"{scan}/0/box" in reference})
+    assert len({scan for scan, _ in ours}) >= 90
+    assert sum(name.endswith("/box") for name in reference) == len(ours) > 250
+    assert count_equal(ours, reference) == len(ours)
+
+
+def test_a_difference_is_seen(reference, database):
+    ours = masks_of(database, {12: cluster_scans(database)[12]})
+    assert count_equal(ours, reference) == 1
+    for name in ("members", "box", "readers", "consensus"):
+        changed = reference[f"12/0/{name}"].copy()
+        changed.flat[0] += 1
+        assert count_equal(ours, reference | {f"12/0/{name}": changed}) == 0
+    assert count_equal(ours, {}) == 0
+
+
+def test_the_benchmark_writes_both_steps_and_the_total(database, tmp_path, monkeypatch):
+    few = Database(database.scans[:4], database.annotations)
+    monkeypatch.setattr("due.annotate.benchmark.load_database", lambda: few)
+    benchmark_annotation(out=tmp_path / "annotation.csv")
+    table = pd.read_csv(tmp_path / "annotation.csv")
+    assert table["case"].tolist() == ["clustering", "consensus", "total"]
+    assert (table["equal"] == table["nodules"]).all()
+    assert table["nodules"].iloc[0] == sum(len(lesions) for lesions in cluster_scans(few).values()) > 0
+    assert (table[["seconds_ours", "seconds_other"]] > 0).all(axis=None)
+    np.testing.assert_allclose(table["speedup"], table["seconds_other"] / table["seconds_ours"], rtol=1e-4)
 
 
 def test_the_chosen_scans_hold_the_oddities(database):

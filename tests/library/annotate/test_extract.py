@@ -1,6 +1,7 @@
 """The stage's two files: contents, cohort, slabs, and series that do not fit."""
 
 import logging
+import re
 from dataclasses import replace
 
 import h5py
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from due.annotate.cluster import cluster_annotations
-from due.annotate.extract import annotated_slices, extract_annotations
+from due.annotate.extract import extract_annotations
 from due.annotate.lidc import Database
 from due.annotate.masks import consensus, reader_masks
+from due.annotate.slices import annotated_slices
 from due.cases.geometry import lesion_box
 from due.errors import DueError
 
@@ -22,8 +24,8 @@ FIRST = 12  # LIDC-IDRI-0001: one lesion
 SEVERAL = 530  # LIDC-IDRI-0524: several lesions
 EMPTY = 520  # LIDC-IDRI-0514: no lesion
 COLUMNS = (
-    "lesion_id patient_id series_uid readers malignancy spacing_z spacing_y spacing_x scan_slices "
-    "k_start k_stop i_start i_stop j_start j_stop slices annotated_slices in_cohort"
+    "lesion_id patient_id series_uid label readers malignancy spacing_z spacing_y spacing_x scan_slices scan_rows "
+    "scan_columns k_start i_start j_start k_stop i_stop j_stop slices annotated_slices in_cohort reason"
 )
 
 
@@ -36,24 +38,34 @@ def small(database):
 
 @pytest.fixture
 def extract(tmp_path, small):
-    def run(series, *, consensus_level=0.5, keep_every=2, on_problem="stop", folder="out", database=small):
-        paths = {"lesions_file": tmp_path / folder / "l.parquet", "slices_file": tmp_path / folder / "s.h5"}
-        extract_annotations(
-            series=series,
-            **paths,
-            consensus_level=consensus_level,
-            keep_every=keep_every,
-            on_problem=on_problem,
-            database=database,
-        )
+    def run(series, *, on_problem="stop", folder="out", database=small, **settings):
+        paths = {f"{name}_file": tmp_path / folder / name for name in ("lesions", "slices", "scans")}
+        settings = {"consensus": 0.5, "keep_every": 2, "scans": "first", "inseparable": "keep"} | settings
+        extract_annotations(series=series, **paths, settings=settings, on_problem=on_problem, database=database)
         return pd.read_parquet(paths["lesions_file"]), paths["slices_file"]
 
     return run
 
 
+def scans_of(slices_file):
+    return pd.read_parquet(slices_file.with_name("scans")).set_index("series_uid")
+
+
 def series_table(*scans, verdict="accepted"):
-    rows = [{"series_uid": scan.series_uid, "verdict": verdict, "z_mm": scan.z_mm.tolist()} for scan in scans]
-    return pd.DataFrame(rows, columns=["series_uid", "verdict", "z_mm"])
+    reason = "" if verdict == "accepted" else "Something is wrong."
+    rows = [
+        {
+            "series_uid": scan.series_uid,
+            "verdict": verdict,
+            "reason": reason,
+            "z_mm": scan.z_mm.tolist(),
+            "rows": 512,
+            "columns": 512,
+            "instance_uids": [f"1.2.{k}" for k in range(len(scan.z_mm))],
+        }
+        for scan in scans
+    ]
+    return pd.DataFrame(rows)
 
 
 def test_round_trip_of_the_first_patient(extract, scans, small):
@@ -73,6 +85,8 @@ def test_round_trip_of_the_first_patient(extract, scans, small):
         np.testing.assert_array_equal(group["consensus"], consensus(masks, 0.5))
         np.testing.assert_array_equal(group["z_mm"], scans[FIRST].z_mm[box.slices[0]])
         assert group["annotated"][()].sum() == 5
+        uids = group["instance_uid"].asstr()[()].tolist()
+        assert uids == [f"1.2.{k}" for k in range(box.start[0], box.stop[0])]
         assert group["consensus"].dtype == group["readers"].dtype == np.uint8
 
 
@@ -97,7 +111,7 @@ def test_same_bytes_twice(extract, scans):
     _, one = extract(table, folder="one")
     _, two = extract(table, folder="two")
     assert one.read_bytes() == two.read_bytes()
-    assert one.with_name("l.parquet").read_bytes() == two.with_name("l.parquet").read_bytes()
+    assert one.with_name("lesions").read_bytes() == two.with_name("lesions").read_bytes()
 
 
 def test_a_slab_counts_its_own_slices(extract, scans):
@@ -132,9 +146,11 @@ def test_lesions_beyond_a_slab_stay_out_and_count_the_whole_scan(extract, scans,
 
 
 def test_rejected_series_are_no_cohort(extract, scans):
-    lesions, _ = extract(series_table(scans[FIRST], scans[EMPTY], verdict="rejected"))
+    lesions, slices_file = extract(series_table(scans[FIRST], scans[EMPTY], verdict="rejected"))
     assert len(lesions) > 1
     assert not lesions["in_cohort"].any()
+    assert set(lesions["reason"]) == {"Its scan is not used."}
+    assert set(scans_of(slices_file)["reason"]) == {"Something is wrong."}
 
 
 def without_annotated_slice(scan):
@@ -143,7 +159,7 @@ def without_annotated_slice(scan):
 
 PROBLEMS = {
     "unknown": (lambda scans: replace(scans[EMPTY], series_uid="1.2.3"), r"Series 1\.2\.3 is not in the LIDC"),
-    "no lesion": (lambda scans: scans[EMPTY], r"Series \S+ of patient LIDC-IDRI-0514 holds no whole lesion"),
+    "no lesion": (lambda scans: scans[EMPTY], r"Series \S+ of patient LIDC-IDRI-0514 has no lesion in the LIDC"),
     "lesion outside": (
         lambda scans: replace(scans[FIRST], z_mm=scans[FIRST].z_mm[:90]),
         "LIDC-IDRI-0001 holds no whole lesion",
@@ -158,7 +174,7 @@ def test_a_problem_stops(case, extract, scans, tmp_path):
     make, message = PROBLEMS[case]
     with pytest.raises(DueError, match=message) as caught:
         extract(series_table(make(scans), scans[SEVERAL]))
-    assert "list it under `ingest.exclude` or set `on_problem: skip`" in str(caught.value)
+    assert "List it under `ingest.exclude` or set `on_problem: skip`" in str(caught.value)
     assert list(tmp_path.rglob("*.*")) == []
 
 
@@ -166,10 +182,13 @@ def test_a_problem_stops(case, extract, scans, tmp_path):
 def test_a_problem_is_skipped_and_logged(case, extract, scans, caplog):
     make, _ = PROBLEMS[case]
     bad = make(scans)
-    lesions, _ = extract(series_table(bad, scans[SEVERAL]), on_problem="skip")
+    lesions, slices_file = extract(series_table(bad, scans[SEVERAL]), on_problem="skip")
+    used = scans_of(slices_file)
+    assert used["used"].to_dict() == {bad.series_uid: False, scans[SEVERAL].series_uid: True}
+    assert re.search(PROBLEMS[case][1], used.loc[bad.series_uid, "reason"])
     assert set(lesions.loc[lesions["in_cohort"], "series_uid"]) == {scans[SEVERAL].series_uid}
     assert f"Series {bad.series_uid}" in caplog.text
-    assert "it is left out" in caplog.text
+    assert "Series left out" in caplog.text
 
 
 def test_a_lesion_without_consensus_stays_out(extract, scans, small, caplog):
@@ -179,11 +198,33 @@ def test_a_lesion_without_consensus_stays_out(extract, scans, small, caplog):
     database = Database(small.scans, small.annotations | {FIRST: parted})
     with caplog.at_level(logging.INFO):
         table = series_table(scans[FIRST], scans[SEVERAL])
-        lesions = extract(table, consensus_level=1.0, database=database)[0].set_index("lesion_id")
+        lesions = extract(table, consensus=1.0, database=database)[0].set_index("lesion_id")
     row = lesions.loc["LIDC-IDRI-0001-s12-n0"]
     assert (row["readers"], row["slices"], row["annotated_slices"], row["in_cohort"]) == (2, 0, 0, False)
     assert lesions.drop(index=row.name)["in_cohort"].all()
-    assert "LIDC-IDRI-0001-s12-n0 stays out of the cohort: its readers agree on no voxel" in caplog.text
+    assert "LIDC-IDRI-0001-s12-n0 stays out of the cohort. Its readers agree on no voxel" in caplog.text
+
+
+def test_second_scans_of_a_patient_are_left_out_unless_asked_for(extract, database):
+    pair = [scan for scan in database.scans if scan.patient_id == "LIDC-IDRI-0132"]
+    both = Database(tuple(pair), {scan.scan_id: database.annotations[scan.scan_id] for scan in pair})
+    first, slices_file = extract(series_table(*pair), database=both)
+    assert set(first.query("in_cohort").series_uid) == {pair[0].series_uid}
+    assert "not the first scan of patient LIDC-IDRI-0132" in scans_of(slices_file).loc[pair[1].series_uid, "reason"]
+    every, _ = extract(series_table(*pair), database=both, scans="all")
+    assert every["in_cohort"].all()
+    assert len(every) == len(first)
+
+
+@pytest.mark.parametrize(("inseparable", "kept"), [("keep", True), ("drop", False)])
+def test_inseparable_lesions(extract, database, scans, inseparable, kept):
+    crowded = 792  # two lesions, one of them with five annotations
+    alone = Database((scans[crowded],), {crowded: database.annotations[crowded]})
+    lesions, _ = extract(series_table(scans[crowded]), database=alone, inseparable=inseparable)
+    many = lesions["readers"] > 4
+    assert many.any()
+    assert (lesions.loc[many, "in_cohort"] == kept).all()
+    assert lesions.loc[~many, "in_cohort"].all()
 
 
 @given(arrays(bool, st.integers(0, 40)), st.integers(1, 9))

@@ -19,7 +19,7 @@ from due.cases.grid import (
     slice_minmax,
     window_hu,
 )
-from due.cases.samples import plan_cases
+from due.cases.samples import plan_cases, samples_of
 from due.cases.splits import split_patients, training_subset
 from due.cases.store import CaseStore, extract_cases
 from due.errors import DueError
@@ -44,10 +44,13 @@ def lesions_table(patients=10):
             "lesion_id": f"P{number}-s{number}-n0",
             "patient_id": f"P{number}",
             "series_uid": f"1.2.{number}",
+            "label": 1,
             "spacing_z": 2.0,
             "spacing_y": 0.5,
             "spacing_x": 0.5,
             "scan_slices": 30,
+            "scan_rows": 512,
+            "scan_columns": 512,
             "k_start": 12,
             "k_stop": 16,
             "i_start": 100,
@@ -147,21 +150,32 @@ def test_intensities():
 
 @given(st.integers(10, 60), st.integers(0, 5), st.floats(0.2, 0.5), st.floats(0.2, 0.4))
 def test_splits_are_by_patient_and_of_the_asked_size(patients, seed, train, validation):
-    ids = [f"P{number}" for number in range(patients)] * 2
-    table = split_patients(ids, train=train, validation=validation, always_test=["P1"], seed=seed)
+    ids = [f"P{number}" for number in range(patients)]
+    table = split_patients(pd.Series(1, ids), train=train, validation=validation, always_test=["P1"], seed=seed)
     assert table.patient_id.is_unique
     assert set(table.patient_id) == set(ids)
     counts = table.split.value_counts()
     assert counts["train"] == round(train * patients)
     assert counts["validation"] == round(validation * patients)
     assert table.set_index("patient_id").split["P1"] == "test"
-    again = split_patients(ids[::-1], train=train, validation=validation, always_test=["P1"], seed=seed)
+    again = split_patients(pd.Series(1, ids[::-1]), train=train, validation=validation, always_test=["P1"], seed=seed)
     pd.testing.assert_frame_equal(table, again)
+
+
+@given(st.integers(0, 20))
+def test_patients_with_and_without_lesion_are_split_in_the_same_ratio(seed):
+    labels = pd.Series([1] * 281 + [0] * 80, [f"P{number}" for number in range(361)])
+    split = (
+        split_patients(labels, train=0.125, validation=0.175, always_test=[], seed=seed).set_index("patient_id").split
+    )
+    counts = pd.crosstab(split, labels)
+    assert counts.loc[["train", "validation"]].to_numpy().tolist() == [[10, 35], [14, 49]]
+    assert counts.to_numpy().sum() == 361
 
 
 def test_an_empty_split_is_a_clear_error():
     with pytest.raises(DueError, match="validation split of 3 patients is empty"):
-        split_patients(["a", "b", "c"], train=0.4, validation=0.1, always_test=[], seed=0)
+        split_patients(pd.Series(1, ["a", "b", "c"]), train=0.4, validation=0.1, always_test=[], seed=0)
 
 
 def test_samples_are_blocks_and_neighbours_of_equal_size(cohort):
@@ -175,6 +189,13 @@ def test_samples_are_blocks_and_neighbours_of_equal_size(cohort):
     assert set(samples.shard) == {0, 1}
     shapes = {lesion_box(row).shape for _, row in samples.iterrows()}
     assert shapes == {(6, 17, 19)}
+
+
+def test_a_normal_organ_is_one_sample_without_neighbours():
+    organ = lesions_table(1).assign(label=0).iloc[0]
+    (sample,) = samples_of(organ, 0, 26, 0)
+    assert (sample["sample_id"], sample["label"]) == ("P0-s0-n0-n", 0)
+    assert lesion_box(pd.Series(sample)) == lesion_box(organ)
 
 
 def test_no_lesion_in_the_cohort_is_a_clear_error(tmp_path):
@@ -202,17 +223,37 @@ def test_the_training_subset_is_balanced_with_one_sample_per_patient(seed, n):
     pd.testing.assert_frame_equal(subset, training_subset(samples.sample(frac=1, random_state=seed), n=n, seed=seed))
 
 
+@given(st.integers(0, 50))
+def test_the_training_subset_takes_each_label_from_patients_who_have_it(seed):
+    samples = pd.DataFrame(
+        {
+            "sample_id": [f"P{p}" for p in range(10)],
+            "patient_id": [f"P{p}" for p in range(10)],
+            "label": [1] * 7 + [0] * 3,
+            "split": ["train"] * 10,
+        }
+    )
+    subset = training_subset(samples, n=6, seed=seed)
+    assert subset.label.sum() == 3
+    assert subset.patient_id.is_unique
+
+
 def test_too_few_training_patients_is_a_clear_error():
     samples = pd.DataFrame({"sample_id": ["a"], "patient_id": ["P"], "label": [1], "split": ["train"]})
-    with pytest.raises(DueError, match="4 training samples need 4 training patients"):
+    with pytest.raises(DueError, match=r"need 2 training patients with a lesion and 2 others .* there are 1 and 0"):
         training_subset(samples, n=4, seed=0)
 
 
 def test_crops_hold_the_scans_voxels_and_the_store_shows_them(cohort, monkeypatch):
     scan = np.random.default_rng(0).integers(-1000, 100, (30, 150, 260)).astype(np.int16)
-    monkeypatch.setattr("due.cases.store.read_crop", lambda files, box: scan[box.slices])
+    monkeypatch.setattr("due.cases.store.read_crop", lambda files, box, **checks: scan[box.slices])
     rows = [
         {
+            "archive": "lidc",
+            "format": "dicom",
+            "rows": 512,
+            "columns": 512,
+            "instance_uids": ["1.2"] * 30,
             "series_uid": f"1.2.{n}",
             "files": ["a"] * 30,
             "origin": [1.0, 2.0, 3.0],
@@ -229,7 +270,7 @@ def test_crops_hold_the_scans_voxels_and_the_store_shows_them(cohort, monkeypatc
     names = ("series", "lesions", "samples")
     files = {f"{name}_file": cohort / f"{name}.parquet" for name in names}
     for shard in (0, 1):
-        extract_cases(root=cohort, shard=shard, out=cohort / f"{shard}.h5", **files)
+        extract_cases(archives={"lidc": str(cohort)}, shard=shard, out=cohort / f"{shard}.h5", **files)
     native = {**SETTINGS, "grid": (6, 17, 19)}
     shards = [cohort / "0.h5", cohort / "1.h5"]
     store = CaseStore(shards, cohort / "slices.h5", cohort / "lesions.parquet", native)

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian
 
 from due.ingest.dicom import write_ct_series
@@ -32,6 +35,14 @@ def change(path: Path, **values: object) -> None:
             delattr(dataset, keyword)
         else:
             setattr(dataset, keyword, value)
+    dataset.save_as(path)
+
+
+def put(path: Path, keyword: str, value: bytes) -> None:
+    """Set the bytes of a header element of a file, which may be no value of its type."""
+    dataset = pydicom.dcmread(path)
+    tag = Tag(keyword)
+    dataset[tag] = RawDataElement(tag, dictionary_VR(tag)[:2], len(value), value, 0, False, True)
     dataset.save_as(path)
 
 

@@ -97,7 +97,7 @@ def test_truncated_file_is_named(tmp_path, compressed, share):
     if not compressed:
         uncompress(path)
     cut(path, share)
-    with pytest.raises(DueError, match=r"3\.dcm cannot be read.*Download"):
+    with pytest.raises(DueError, match=r"3\.dcm (cannot be read.*Download|has no)"):
         read_crop(in_z_order(tmp_path), WHOLE)
 
 
@@ -125,8 +125,53 @@ def test_decimal_strings_keep_their_value(tmp_path):
     assert crop.origin == pytest.approx((-9.8, 20.95, -125.0), abs=1e-6)
 
 
-def test_change_without_rescale_reads_stored_values(tmp_path):
-    volume = write_series(tmp_path)
-    change(tmp_path / "5.dcm", RescaleSlope=None, RescaleIntercept=None)
+def test_values_beyond_int16_are_clipped(tmp_path):
+    write_series(tmp_path)
+    change(tmp_path / "5.dcm", RescaleSlope=1000)
+    change(tmp_path / "4.dcm", RescaleSlope=-1000)
     crop = read_crop(in_z_order(tmp_path), WHOLE)
-    np.testing.assert_array_equal(crop[0], volume.array[0] + 1024)
+    assert crop[0].max() == 32767
+    assert crop[1].min() == -32768
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+def test_bits_beyond_those_stored_are_no_part_of_the_value(tmp_path, signed):
+    write_series(tmp_path)
+    for number, path in enumerate(in_z_order(tmp_path)):
+        noise = np.random.default_rng(number).integers(0, 2**16, (6, 8)).astype("<u2")
+        change(path, PixelRepresentation=signed, BitsStored=12, HighBit=11, PixelData=noise.tobytes())
+        uncompress(path)
+    crop = read_crop(in_z_order(tmp_path), WHOLE)
+    image = sitk.ReadImage([str(path) for path in in_z_order(tmp_path)])
+    np.testing.assert_array_equal(crop, sitk.GetArrayFromImage(image))
+    assert np.ptp(crop) < 2**12
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"RescaleSlope": None}, "has no RescaleSlope in its header"),
+        ({"RescaleType": "OD"}, "has RescaleType 'OD' in its header .expected HU."),
+        ({"SOPInstanceUID": "1.9"}, r"has SOPInstanceUID '1\.9', where [0-9.]+ was expected"),
+        ({"SOPInstanceUID": None}, r"has SOPInstanceUID 'None', where [0-9.]+ was expected"),
+        ({"Rows": 8, "Columns": 6}, "holds 8 x 6 voxels .row, column., where 6 x 8 were expected"),
+        ({"Rows": 9}, "cannot be read"),
+    ],
+)
+def test_file_that_changed_since_it_was_indexed_is_named(tmp_path, values, message):
+    write_series(tmp_path)
+    row = index_series(tmp_path, exclude=[], on_problem="stop").iloc[0]
+    promised = {"size": (row.rows, row.columns), "instance_uids": row.instance_uids}
+    change(tmp_path / "3.dcm", **values)
+    with pytest.raises(DueError, match=rf"3\.dcm {message}"):
+        read_crop(in_z_order(tmp_path), Box((0, 0, 0), (5, 6, 6)), **promised)
+    assert read_crop(in_z_order(tmp_path), Box((3, 0, 0), (5, 6, 6)), **promised).shape == (2, 6, 6)
+
+
+def test_name_with_a_line_break_stays_on_one_line(tmp_path):
+    write_series(tmp_path)
+    (tmp_path / "5.dcm").rename(tmp_path / "5\n.dcm")
+    cut(tmp_path / "5\n.dcm", 0.5)
+    with pytest.raises(DueError) as error:
+        read_crop([tmp_path / "5\n.dcm"], Box((0, 0, 0), (1, 6, 8)))
+    assert "\n" not in str(error.value)

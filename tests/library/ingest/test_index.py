@@ -1,11 +1,14 @@
 """The index of a DICOM folder: what it accepts, what it rejects, and what it says."""
 
 import logging
+import os
 import shutil
 
+import pydicom
 import pytest
-from ct_series import SERIES, change, cut, uncompress, write_series
+from ct_series import SERIES, change, cut, put, uncompress, write_series
 from pydicom.data import get_testdata_file
+from pydicom.uid import RLELossless, generate_uid
 
 from due.errors import DueError
 from due.ingest.dicom import PLANTED
@@ -32,9 +35,13 @@ def only_reason(folder):
 def test_row_of_an_accepted_series(tmp_path):
     volume = write_series(tmp_path)
     (row,) = index(tmp_path, on_problem="stop").to_dict("records")
-    assert row == {
+    expected = {
+        "format": "dicom",
         "series_uid": SERIES,
+        "patient_id": "",
         "files": ["5.dcm", "4.dcm", "3.dcm", "2.dcm", "1.dcm"],
+        "instance_uids": [generate_uid(entropy_srcs=[SERIES, str(k)]) for k in range(1, 6)],
+        "label_file": "",
         "z_mm": [-125.0, -122.5, -120.0, -117.5, -115.0],
         "rows": 6,
         "columns": 8,
@@ -47,6 +54,7 @@ def test_row_of_an_accepted_series(tmp_path):
         "verdict": "accepted",
         "reason": "",
     }
+    assert list(row.items()) == list(expected.items())
 
 
 def test_series_are_told_apart_by_header_not_by_folder(tmp_path):
@@ -69,13 +77,96 @@ def test_slice_thickness_is_not_looked_at(tmp_path):
     assert index(tmp_path).spacing_z.tolist() == [2.5]
 
 
-def test_links_are_followed_and_hidden_files_passed_over(tmp_path):
+def test_root_may_be_a_link_and_hidden_names_are_passed_over(tmp_path):
     write_series(tmp_path / "archive")
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "link").symlink_to(tmp_path / "archive", target_is_directory=True)
-    (tmp_path / "data" / "._1.dcm").write_bytes(b"resource fork")
+    write_series(tmp_path / "archive" / ".Trash", uid="1.2.9")
+    (tmp_path / "archive" / "._1.dcm").write_bytes(b"resource fork")
+    (tmp_path / "data").symlink_to(tmp_path / "archive", target_is_directory=True)
     table = index(tmp_path / "data", on_problem="stop")
-    assert table.files[0][0] == "link/5.dcm"
+    assert table.series_uid.tolist() == [SERIES]
+    assert table.files[0][0] == "5.dcm"
+
+
+def test_links_inside_the_folder_are_followed(tmp_path):
+    write_series(tmp_path / ".store" / "objects")
+    for k in range(1, 6):
+        (tmp_path / f"{k}.dcm").symlink_to(tmp_path / ".store" / "objects" / f"{k}.dcm")
+    assert index(tmp_path, on_problem="stop").files[0] == ["5.dcm", "4.dcm", "3.dcm", "2.dcm", "1.dcm"]
+    (tmp_path / "deep").mkdir()
+    for name in ("b", "a"):
+        (tmp_path / "deep" / name).symlink_to(tmp_path / ".store", target_is_directory=True)
+    for k in range(1, 6):
+        (tmp_path / f"{k}.dcm").unlink()
+    assert index(tmp_path, on_problem="stop").files[0][0] == "deep/a/objects/5.dcm"
+
+
+def test_a_file_reached_in_several_ways_is_one_file(tmp_path):
+    write_series(tmp_path / "scan")
+    (tmp_path / "again").symlink_to("scan", target_is_directory=True)
+    (tmp_path / "scan" / "0.dcm").symlink_to("1.dcm")
+    (tmp_path / "scan" / "up").symlink_to("..", target_is_directory=True)
+    table = index(tmp_path, on_problem="stop")
+    assert table.files.tolist() == [["scan/5.dcm", "scan/4.dcm", "scan/3.dcm", "scan/2.dcm", "scan/1.dcm"]]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("name", ["3.dcm", "."])
+def test_what_may_not_be_read_is_a_row(tmp_path, name):
+    write_series(tmp_path / "scan")
+    (tmp_path / "scan" / name).chmod(0)
+    table = index(tmp_path)
+    (tmp_path / "scan" / name).chmod(0o700)
+    assert "Permission denied" in table.reason.iloc[-1]
+
+
+def test_names_of_any_characters_stay_on_one_line(tmp_path, caplog):
+    caplog.set_level(logging.DEBUG)
+    write_series(tmp_path)
+    (tmp_path / "1.dcm").rename(tmp_path / "Schädel\n日本.dcm")
+    table = index(tmp_path, on_problem="stop")
+    assert table.files[0][-1] == "Schädel\n日本.dcm"
+    (tmp_path / "2.dcm").unlink()
+    assert "files 3.dcm and 'Schädel\\n日本.dcm' of series" in only_reason(tmp_path)
+    assert all("\n" not in record.getMessage() for record in caplog.records)
+
+
+def test_public_patient_ids_are_taken_over_and_others_never(tmp_path):
+    for number, patient in enumerate(["PANCREAS_0001", "MUSTERMANN_0002", "PANCREAS_0003^X"]):
+        write_series(tmp_path / str(number), uid=f"1.2.{number}")
+        for path in (tmp_path / str(number)).iterdir():
+            change(path, PatientID=patient)
+    table = index_series(tmp_path, exclude=[], on_problem="stop", patient_pattern=r"PANCREAS_\d{4}")
+    assert table.patient_id.tolist() == ["PANCREAS_0001", "", ""]
+    assert index(tmp_path).patient_id.tolist() == ["", "", ""]
+
+
+def test_derived_axial_slices_and_missing_optional_elements_are_accepted(tmp_path):
+    write_series(tmp_path)
+    values = {"ImageType": None, "InstanceNumber": None, "RescaleType": None}
+    change(tmp_path / "1.dcm", **values)
+    change(tmp_path / "2.dcm", RescaleType="US", ImageType=["DERIVED", "PRIMARY", "AXIAL", "CT_SOM5 SPI"])
+    change(tmp_path / "3.dcm", RescaleSlope=2, RescaleIntercept=-1000)
+    put(tmp_path / "3.dcm", "PixelPaddingValue", b"\x30\xf8")
+    put(tmp_path / "4.dcm", "InstanceNumber", b"four")
+    assert index(tmp_path, on_problem="stop").slices.tolist() == [5]
+
+
+def test_compressed_series_is_accepted(tmp_path):
+    write_series(tmp_path)
+    for path in tmp_path.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.compress(RLELossless, generate_instance_uid=False)
+        dataset.save_as(path)
+    assert index(tmp_path, on_problem="stop").slices.tolist() == [5]
+
+
+def test_excluding_one_of_two_series_with_the_same_instances_keeps_the_other(tmp_path):
+    write_series(tmp_path / "one", uid="1.2.1")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    for path in (tmp_path / "two").iterdir():
+        change(path, SeriesInstanceUID="1.2.2")
+    assert index(tmp_path).verdict.tolist() == ["rejected", "rejected"]
+    assert index(tmp_path, exclude=["1.2.2"], on_problem="stop").verdict.tolist() == ["accepted", "rejected"]
 
 
 def test_other_modalities_are_passed_over(tmp_path):
@@ -94,7 +185,8 @@ def test_missing_slice(tmp_path):
     write_series(tmp_path)
     (tmp_path / "3.dcm").unlink()
     assert only_reason(tmp_path) == (
-        "Slice gap of 5 mm between instances 2 and 4 of series 1.2.3.4 (expected 2.5 mm); the series misses a slice."
+        "Slice gap of 5 mm between files 4.dcm and 2.dcm of series 1.2.3.4 (expected 2.5 mm); "
+        "the series misses a slice."
     )
 
 
@@ -109,7 +201,7 @@ def test_repeated_slice(tmp_path):
     write_series(tmp_path)
     change(tmp_path / "3.dcm", ImagePositionPatient=[-10.5, 20.25, -122.5])
     reason = only_reason(tmp_path)
-    assert "between instances 3 and 2" in reason
+    assert "between files 3.dcm and 4.dcm" in reason
     assert "z = -122.50 mm is there twice" in reason
 
 
@@ -125,10 +217,10 @@ def test_uneven_spacing_is_judged_relative_to_the_spacing(tmp_path, z, verdict):
 @pytest.mark.parametrize(
     ("values", "what"),
     [
-        ({"PixelSpacing": [0.8, 0.8]}, "different pixel spacing: instance 1 has (0.7, 0.7), instance 3 has (0.8, 0.8)"),
-        ({"Rows": 8, "Columns": 6}, "different size: instance 1 has (6, 8), instance 3 has (8, 6)"),
+        ({"PixelSpacing": [0.8, 0.8]}, "different pixel spacings: 5.dcm has (0.7, 0.7), 3.dcm has (0.8, 0.8)"),
+        ({"Rows": 8, "Columns": 6}, "different sizes: 5.dcm has (6, 8), 3.dcm has (8, 6)"),
         ({"ImageOrientationPatient": [0, 1, 0, 1, 0, 0]}, "different orientation"),
-        ({"ImagePositionPatient": [-9.5, 20.25, -120]}, "shifted in-plane by 1.0 mm"),
+        ({"ImagePositionPatient": [-9.5, 20.25, -120]}, "shifted in-plane by 1.00 mm"),
         ({"ImagePositionPatient": None}, "has no ImagePositionPatient in its header"),
         ({"PixelSpacing": None}, "has no PixelSpacing in its header"),
     ],

@@ -47,7 +47,7 @@ def test_missing_settings_take_their_default_and_given_ones_stay():
         ({"device": "gpu"}, ["`device` is 'gpu'", "'cuda'"]),
         ({"cases": {"train": 0.9}}, ["`cases`", "below 1", "0.9"]),
         ({"cases": {"window": [100, -100]}}, ["window must rise"]),
-        ({"dataset": "mine"}, ["`mine`", "`ingest.dicom`"]),
+        ({"dataset": "mine"}, ["`mine`", "`ingest.archives`"]),
     ],
 )
 def test_a_wrong_setting_is_answered_in_a_sentence(values, words):

@@ -27,10 +27,13 @@ def lesion_row(number: int) -> dict:
     return {
         "lesion_id": f"LIDC-IDRI-{number:04d}-s{number}-n0",
         "patient_id": f"LIDC-IDRI-{number:04d}",
+        "label": 1,
         "spacing_z": 2.0,
         "spacing_y": 0.7,
         "spacing_x": 0.7,
         "scan_slices": 60,
+        "scan_rows": 512,
+        "scan_columns": 512,
         "k_start": 20,
         "k_stop": 20 + SLICES,
         "i_start": 100,

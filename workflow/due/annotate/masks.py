@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.path import Path as Polygon
 
 from due.annotate.lidc import Annotation, Contour, Scan, nearest_slices
 from due.volume import Box
@@ -22,16 +21,17 @@ def reader_masks(cluster: Sequence[Annotation], scan: Scan) -> tuple[np.ndarray,
     Returns:
         Masks, uint8 [R, K, h, w] with values 0 and 1, and the box in indices (k, i, j) of `scan`.
     """
-    ks = [nearest_slices(scan.z_mm, np.array([c.z_mm for c in annotation.contours])) for annotation in cluster]
-    points = np.concatenate([contour.points for annotation in cluster for contour in annotation.contours])
-    start = (int(min(k.min() for k in ks)), *points.min(axis=0).tolist())
-    stop = (int(max(k.max() for k in ks)) + 1, *(points.max(axis=0) + 1).tolist())
-    box = Box(start, stop)
+    owned = [(reader, contour) for reader, annotation in enumerate(cluster) for contour in annotation.contours]
+    # A stable sort: the database's order matters among the inclusion outlines of a slice.
+    owned.sort(key=lambda pair: not pair[1].included)
+    contours = [contour for _, contour in owned]
+    k = nearest_slices(scan.z_mm, np.array([contour.z_mm for contour in contours]))
+    points = np.concatenate([contour.points for contour in contours])
+    start = np.array([k.min(), *points.min(axis=0)])
+    stop = np.array([k.max(), *points.max(axis=0)]) + 1
+    box = Box(tuple(start.tolist()), tuple(stop.tolist()))
     masks = np.zeros((len(cluster), *box.shape), dtype=np.uint8)
-    for mask, annotation, k in zip(masks, cluster, ks, strict=True):
-        # A stable sort: the database's order matters among the inclusion outlines of a slice.
-        for contour, plane in sorted(zip(annotation.contours, k, strict=True), key=lambda pair: not pair[0].included):
-            _draw(mask[plane - box.start[0]], contour, corner=box.start[1:])
+    _draw(masks, contours, np.array([reader for reader, _ in owned]), k - start[0], corner=start[1:])
     return masks, box
 
 
@@ -48,18 +48,73 @@ def consensus(masks: np.ndarray, level: float) -> np.ndarray:
     return (masks.mean(axis=0) >= level).astype(np.uint8)
 
 
-def _draw(plane: np.ndarray, contour: Contour, *, corner: tuple[int, int]) -> None:
-    """Fill or cut out one outline in `plane` [h, w], whose first pixel is the scan's pixel `corner` (row, column)."""
-    points = contour.points - corner
-    low, high = points.min(axis=0), points.max(axis=0) + 1
-    window = plane[low[0] : high[0], low[1] : high[1]]
-    outline = points - low
-    window[_enclosed(outline, window.shape)] = contour.included
-    window[tuple(outline.T)] = 0
+def _draw(
+    masks: np.ndarray, contours: Sequence[Contour], reader: np.ndarray, plane: np.ndarray, *, corner: np.ndarray
+) -> None:
+    """Fill or cut out all outlines in `masks` [R, K, h, w], whose first pixel is the scan's pixel `corner`.
+
+    Outlines on different planes cannot touch, so the first outlines of all planes are drawn at once, then the second
+    ones of the few planes that have several.
+
+    Args:
+        masks: changed in place.
+        contours: the outlines [C] in drawing order.
+        reader: index into `masks` of each outline's reader [C].
+        plane: index into `masks` of each outline's slice [C].
+        corner: pixel (row, column).
+    """
+    lengths = np.array([len(contour.points) for contour in contours])
+    points = np.concatenate([contour.points for contour in contours]) - corner
+    owner = np.repeat(np.arange(len(contours)), lengths)
+    following = np.arange(1, len(points) + 1)
+    stops = np.cumsum(lengths)
+    following[stops - 1] = stops - lengths  # an outline ends where it began
+    shape = (len(contours), *masks.shape[2:])
+    inside = _enclosed(owner, points, points[following], shape)
+    drawn = np.zeros(shape, dtype=bool)
+    drawn[owner, points[:, 0], points[:, 1]] = True
+    included = np.array([contour.included for contour in contours])
+    turn = _turns(reader * masks.shape[1] + plane)
+    for number in range(turn.max() + 1):
+        now = np.flatnonzero(turn == number)
+        target = masks[reader[now], plane[now]]
+        filled = np.where(inside[now], included[now, None, None], target)
+        masks[reader[now], plane[now]] = np.where(drawn[now], 0, filled)
 
 
-def _enclosed(outline: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Return the pixels inside a polygon [P, 2] (row, column), closed if it is not, as bool [h, w]."""
-    closed = outline if (outline[0] == outline[-1]).all() else np.vstack([outline, outline[:1]])
-    pixels = np.indices(shape).reshape(2, -1).T
-    return Polygon(closed, closed=True).contains_points(pixels).reshape(shape)
+def _turns(groups: np.ndarray) -> np.ndarray:
+    """Return how many earlier elements of `groups` [C] equal each element, [C]."""
+    order = np.argsort(groups, kind="stable")
+    first = np.searchsorted(groups[order], groups[order])
+    turns = np.empty(len(groups), dtype=int)
+    turns[order] = np.arange(len(groups)) - first
+    return turns
+
+
+def _enclosed(owner: np.ndarray, start: np.ndarray, stop: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """Return the pixels inside each polygon by the even-odd rule, bool [C, h, w].
+
+    A pixel is inside if an odd number of edges crosses its column below it. Pixels that lie on an edge count like
+    matplotlib's `contains_points`, which pylidc uses, counts them: only edges that run to higher columns include them.
+
+    Args:
+        owner: polygon of each edge [E].
+        start: first point of each edge, integer [E, 2] as (row, column).
+        stop: last point of each edge [E, 2].
+        shape: number of polygons, and height and width of their plane.
+    """
+    width = stop[:, 1] - start[:, 1]
+    rows = stop[:, 0] - start[:, 0]
+    # An edge crosses the columns (low, high]; one crossing each, most edges have one or none.
+    count = np.abs(width)
+    edge = np.repeat(np.arange(len(width)), count)
+    step = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count)
+    column = np.minimum(start[:, 1], stop[:, 1])[edge] + 1 + step
+    up = width[edge] > 0
+    rise = rows[edge] * (column - start[edge, 1])
+    # The last row that lies above the crossing, or on it for edges that run to higher columns.
+    last = start[edge, 0] + np.where(up, rise // np.where(up, width[edge], 1), -(-rise // width[edge]) - 1)
+    valid = last >= 0
+    flat = np.ravel_multi_index((owner[edge[valid]], last[valid], column[valid]), shape)
+    crossings = np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape)
+    return (np.cumsum(crossings[:, ::-1], axis=1)[:, ::-1] % 2).astype(bool)

@@ -16,6 +16,12 @@ def lesion_box(lesion: pd.Series) -> Box:
     return Box(start, stop)
 
 
+def box_columns(box: Box) -> dict[str, int]:
+    """Return the columns that hold a box in these tables, `k_start` to `j_stop`."""
+    starts = {f"{axis}_start": start for axis, start in zip("kij", box.start, strict=True)}
+    return starts | {f"{axis}_stop": stop for axis, stop in zip("kij", box.stop, strict=True)}
+
+
 def block_box(
     lesion: Box, spacing: tuple[float, float, float], margin_mm: float, scan_shape: tuple[int, int, int]
 ) -> Box:

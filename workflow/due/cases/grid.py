@@ -12,9 +12,6 @@ from torch.nn.functional import interpolate
 from due.cases.geometry import block_box, lesion_box
 from due.volume import Box
 
-SCAN_EDGE = 512
-"""Rows and columns of every LIDC scan in voxels."""
-
 
 def spacing_of(lesion: pd.Series) -> tuple[float, float, float]:
     """Return the voxel size (z, y, x) in mm of a row of `lesions.parquet`."""
@@ -23,7 +20,7 @@ def spacing_of(lesion: pd.Series) -> tuple[float, float, float]:
 
 def scan_shape_of(lesion: pd.Series) -> tuple[int, int, int]:
     """Return the voxels [D, H, W] of the scan of a row of `lesions.parquet`."""
-    return int(lesion.scan_slices), SCAN_EDGE, SCAN_EDGE
+    return int(lesion.scan_slices), int(lesion.scan_rows), int(lesion.scan_columns)
 
 
 def block_of(lesion: pd.Series, margin_mm: float) -> Box:

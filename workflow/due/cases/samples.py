@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from due.cases.geometry import neighbours
+from due.cases.geometry import box_columns, neighbours
 from due.cases.grid import block_of, scan_shape_of
 from due.cases.splits import split_patients
 from due.errors import DueError
@@ -29,9 +29,12 @@ def plan_cases(*, lesions_file: Path, samples_file: Path, splits_file: Path, set
     """
     lesions = pd.read_parquet(lesions_file).query("in_cohort").sort_values("lesion_id").reset_index(drop=True)
     if lesions.empty:
-        raise DueError(f"{lesions_file} holds no lesion of an accepted series. Check the setting `ingest.dicom`.")
+        raise DueError(
+            f"{lesions_file} holds no lesion of an accepted series; its folder holds the reasons. "
+            "Mend the series, or set `ingest.archives` to other ones."
+        )
     splits = split_patients(
-        lesions.patient_id,
+        lesions.groupby("patient_id").label.max(),
         train=settings["train"],
         validation=settings["validation"],
         always_test=settings["always_test"],
@@ -50,9 +53,12 @@ def plan_cases(*, lesions_file: Path, samples_file: Path, splits_file: Path, set
 def samples_of(lesion: pd.Series, margin_mm: float, negatives: int, seed: int) -> list[dict]:
     """Return the samples of one lesion: its block (label 1) and up to `negatives` of its neighbours (label 0).
 
-    Neighbours that reach out of the scan are left out before the draw. Boxes are in scan indices.
+    Neighbours that reach out of the scan are left out before the draw. The block of a normal organ (label 0) is a
+    sample of its own, without neighbours. Boxes are in scan indices.
     """
     block = block_of(lesion, margin_mm)
+    if lesion.label == 0:
+        return [_row(lesion, "n", 0, block)]
     around = neighbours(block, scan_shape_of(lesion))
     numbers = numpy_generator(seed, "neighbours", lesion.lesion_id).permutation(sorted(around))[:negatives]
     boxes = {"p": (1, block)} | {f"n{number:02d}": (0, around[number]) for number in np.sort(numbers)}
@@ -60,7 +66,5 @@ def samples_of(lesion: pd.Series, margin_mm: float, negatives: int, seed: int) -
 
 
 def _row(lesion: pd.Series, suffix: str, label: int, box: Box) -> dict:
-    place = {f"{axis}_start": low for axis, low in zip("kij", box.start, strict=True)}
-    place |= {f"{axis}_stop": high for axis, high in zip("kij", box.stop, strict=True)}
     sample = {"sample_id": f"{lesion.lesion_id}-{suffix}", "lesion_id": lesion.lesion_id}
-    return {**sample, "patient_id": lesion.patient_id, "label": label, **place}
+    return {**sample, "patient_id": lesion.patient_id, "label": label, **box_columns(box)}

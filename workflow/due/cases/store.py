@@ -1,7 +1,7 @@
 """Crops on disk, and samples as the network sees them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import h5py
@@ -12,13 +12,14 @@ from due.cases.geometry import covering, lesion_box
 from due.cases.grid import block_of, paste, resize_image, resize_mask, slice_minmax, spacing_of, window_hu
 from due.files import replacing, require_space
 from due.ingest.dicom import read_crop
-from due.volume import Volume
+from due.ingest.nifti import read_nifti_crop
+from due.volume import Box, Volume
 
 log = logging.getLogger(__name__)
 
 
 def extract_cases(
-    *, root: Path, series_file: Path, lesions_file: Path, samples_file: Path, shard: int, out: Path
+    *, archives: Mapping[str, str], series_file: Path, lesions_file: Path, samples_file: Path, shard: int, out: Path
 ) -> None:
     """Cut the crops of one shard out of the scans, at native resolution, in HU.
 
@@ -26,7 +27,7 @@ def extract_cases(
     are read, one lesion at a time.
 
     Args:
-        root: the folder that the series index was made of.
+        archives: the folder of each archive in the series index.
         series_file: the table `ingest/series.parquet`.
         lesions_file: the table `annotate/lesions.parquet`.
         samples_file: the table `cases/samples.parquet`.
@@ -47,7 +48,7 @@ def extract_cases(
     with replacing(out) as part, h5py.File(part, "w") as file:
         for number, (name, box) in enumerate(sorted(boxes.items()), 1):
             lesion, scan = lesions.loc[name], series.loc[lesions.loc[name].series_uid]
-            image = read_crop([root / path for path in scan.files], box)
+            image = _read_crop(Path(archives[scan.archive]), scan, box)
             place = Volume(image, spacing_of(lesion), tuple(scan.origin), tuple(scan.direction))
             group = file.create_group(name)
             group.create_dataset("image", data=image, compression="gzip", compression_opts=1)
@@ -56,6 +57,14 @@ def extract_cases(
             )
             if number % 10 == 0 or number == len(boxes):
                 log.info("%d of %d lesions cut", number, len(boxes))
+
+
+def _read_crop(folder: Path, scan: pd.Series, box: Box) -> np.ndarray:
+    """Read the voxels of `box` from a row of the series index, HU as int16 [D, H, W]."""
+    files = [folder / path for path in scan.files]
+    if scan.format == "nifti":
+        return read_nifti_crop(files[0], box)
+    return read_crop(files, box, size=(scan.rows, scan.columns), instance_uids=scan.instance_uids)
 
 
 class CaseStore:

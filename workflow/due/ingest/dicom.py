@@ -11,7 +11,12 @@ from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian, generate
 
 from due.errors import DueError
 from due.files import replacing
+from due.ingest.elements import HeaderError
+from due.ingest.image import check_image, rescale
+from due.ingest.walk import printable
 from due.volume import Box, Volume
+
+CHANGED = "The files have changed since they were indexed; run the stage `ingest` again."
 
 WRITERS = 2
 INTERCEPT = -1024
@@ -28,42 +33,66 @@ PLANTED = {
 reach a result or a log; with these words in the demo's headers, a search of the results can prove it."""
 
 
-def read_crop(files: Sequence[Path], box: Box) -> np.ndarray:
+def read_crop(
+    files: Sequence[Path],
+    box: Box,
+    *,
+    size: tuple[int, int] | None = None,
+    instance_uids: Sequence[str] | None = None,
+) -> np.ndarray:
     """Read the voxels of `box` from a series, opening only the files that the box needs.
 
     Args:
         files: one file a slice, z ascending.
         box: what to read, in voxels of the series.
+        size: rows and columns of the series as it was indexed; by default only the box has to fit.
+        instance_uids: SOP Instance UID of each file as it was indexed; by default they are not compared.
 
     Returns:
-        HU as int16 [D, H, W], the shape of the box.
+        HU as int16 [D, H, W], the shape of the box. Each slice has its own slope and intercept; HU are rounded, and
+        clipped to the range of int16.
 
     Raises:
-        DueError: a file is truncated or damaged, or smaller than the box.
+        DueError: a file is missing, truncated or damaged, or is not what it was when it was indexed.
     """
-    first, last = box.start[0], box.stop[0]
-    planes = [_read_slice(Path(file))[box.slices[1:]] for file in files[first:last]]
-    if [plane.shape for plane in planes] != [box.shape[1:]] * box.shape[0]:
+    inner = slice(box.start[0], box.stop[0])
+    uids = [None] * len(files) if instance_uids is None else instance_uids
+    planes = [_read_slice(Path(file), size, uid) for file, uid in zip(files[inner], uids[inner], strict=True)]
+    inside = [plane[box.slices[1:]] for plane in planes]
+    if [plane.shape for plane in inside] != [box.shape[1:]] * box.shape[0]:
         raise DueError(
-            f"The series of {files[0]} does not hold the expected box from {box.start} to {box.stop} (slice, row, "
-            "column). Its files have changed since they were indexed; run the stage `ingest` again."
+            f"The series of {printable(Path(files[0]))} does not hold the expected box from {box.start} to {box.stop} "
+            f"(slice, row, column). {CHANGED}"
         )
-    return np.stack(planes)
+    return np.stack(inside)
 
 
-def _read_slice(path: Path) -> np.ndarray:
+def _read_slice(path: Path, size: tuple[int, int] | None, instance_uid: str | None) -> np.ndarray:
     """Read one slice as int16 HU [H, W]."""
+    name = printable(path)
     try:
         dataset = pydicom.dcmread(path)
+        check_image(dataset)
+        slope, intercept = rescale(dataset)
         stored = dataset.pixel_array
     except FileNotFoundError:
-        raise DueError(f"{path} is missing. Restore the file, or run the stage `ingest` again.") from None
+        raise DueError(f"{name} is missing. Restore the file, or run the stage `ingest` again.") from None
+    except HeaderError as problem:
+        raise DueError(f"{name} {problem}. {CHANGED}") from None
     except Exception as error:  # pydicom lets errors of many kinds through: of zlib, struct, its own, and of values
         raise DueError(
-            f"The pixels of {path} cannot be read; a whole, uncompressed or deflated DICOM slice was expected. "
+            f"The pixels of {name} cannot be read; a whole DICOM slice was expected. "
             "Download the file again, or list its series under `ingest.exclude`."
         ) from error
-    hu = stored * float(dataset.get("RescaleSlope", 1)) + float(dataset.get("RescaleIntercept", 0))
+    if size is not None and stored.shape != tuple(size):
+        found, expected = (f"{rows} x {columns}" for rows, columns in (stored.shape, size))
+        raise DueError(f"{name} holds {found} voxels (row, column), where {expected} were expected. {CHANGED}")
+    if instance_uid is not None and dataset.get("SOPInstanceUID") != instance_uid:
+        raise DueError(
+            f"{name} has SOPInstanceUID {str(dataset.get('SOPInstanceUID'))!r}, where {instance_uid} was expected. "
+            f"{CHANGED}"
+        )
+    hu = stored * slope + intercept
     limits = np.iinfo(np.int16)
     return np.clip(np.rint(hu), limits.min, limits.max).astype(np.int16)
 

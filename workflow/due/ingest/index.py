@@ -1,7 +1,6 @@
 """The index of a DICOM folder: every CT series, accepted or rejected with the reason."""
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from due.errors import DueError
-from due.ingest.checks import find_problem, in_z_order
+from due.ingest.checks import find_problem, in_z_order, mark_twins
 from due.ingest.header import Header, read_header
+from due.ingest.walk import find_files, printable
 
 log = logging.getLogger(__name__)
 
@@ -22,82 +22,99 @@ EXCLUDED = "Excluded by the setting `ingest.exclude`."
 REMEDY = "Download it again, list it under `ingest.exclude`, or set `on_problem: skip`."
 
 
-def index_series(root: Path, *, exclude: Sequence[str], on_problem: str) -> pd.DataFrame:
-    """Find all CT series below a folder and check their geometry.
+def index_series(root: Path, *, exclude: Sequence[str], on_problem: str, patient_pattern: str = "") -> pd.DataFrame:
+    """Find all CT series below a folder and check their headers and geometry.
 
-    Series are told apart by the UID in the headers, never by folders or file names. Slice thickness is not looked at;
-    the spacing of slices follows from their positions. Files of other modalities, hidden files, and files that are
-    no DICOM are passed over.
+    Series are told apart by the UID in the headers, never by folders or file names. Slice thickness and instance
+    numbers are not looked at; places and the spacing of slices follow from their positions. Files of other modalities,
+    hidden files and folders, and files that are no DICOM are passed over. That a slice is missing at an end of a series
+    cannot be known.
 
     Args:
-        root: the folder, searched with all its subfolders.
+        root: the folder, searched with all its subfolders (see `find_files` for links).
         exclude: Series Instance UIDs to reject.
         on_problem: `stop` at the first series that cannot be used, or `skip` it: reject it with the reason.
+        patient_pattern: regular expression of an archive's public patient ids. Only an id that matches as a whole is
+            taken over; by default none is read.
 
     Returns:
-        One row a series in order of `series_uid`, with the columns of `ingest/series.parquet`: `files` relative to
-        `root` and `z_mm` in mm, both z ascending; spacings and origin in mm. A rejected series has no geometry. A file
-        that does not say its series is a row of its own with the UID `unreadable:<file>`.
+        One row a series in order of `series_uid`, with the columns of `ingest/series.parquet` but `archive`: `files`
+        relative to `root`, `instance_uids`, and `z_mm` in mm, all z ascending; spacings and origin in mm. A rejected
+        series has no geometry. A file that does not say its series is a row of its own with the UID
+        `unreadable:<file>`, and so is a link that leaves `root` or cannot be followed.
 
     Raises:
         DueError: the folder is missing or holds no CT series, or a series cannot be used and `on_problem` is `stop`.
     """
     root = Path(root)
-    found = _group(_headers(root))
-    if not found:
+    headers = _headers(root, patient_pattern)
+    if not headers:
         raise DueError(
             f"Folder {root.absolute()} holds no CT series; DICOM files of the modality CT were expected in it or its "
-            "subfolders. Set `ingest.dicom` to the folder that holds them."
+            "subfolders. Set the archive's folder under `ingest.archives`."
         )
+    kept = mark_twins([header for header in headers if header.series_uid not in exclude])
+    found = _group(kept + [header for header in headers if header.series_uid in exclude])
     rows = []
     # An unreadable file comes first: it is why its series misses a slice.
-    for uid, headers in sorted(found.items(), key=lambda item: (not item[0].startswith(UNREADABLE), item[0])):
-        slices = in_z_order(headers)
+    for uid, group in sorted(found.items(), key=lambda item: (not item[0].startswith(UNREADABLE), item[0])):
+        slices = in_z_order(group)
         reason = EXCLUDED if uid in exclude else find_problem(slices)
         if reason and reason != EXCLUDED:
             if on_problem == "stop":
                 raise DueError(f"{reason} {REMEDY}")
             log.warning("Series rejected. %s", reason)
-        rows.append({"series_uid": uid, **_row(slices, reason)})
+        rows.append(_row(uid, slices, reason))
     return pd.DataFrame(rows).sort_values("series_uid", ignore_index=True)
 
 
-def _headers(root: Path) -> list[Header]:
+def _headers(root: Path, patient_pattern: str) -> list[Header]:
     """Read the headers of all CT slices below `root`, with paths relative to it."""
     if not root.is_dir():
         relative = "" if root.is_absolute() else f" ({str(root)!r}, taken relative to {Path.cwd()})"
         raise DueError(
             f"Folder {root.absolute()}{relative} does not exist; a folder of DICOM series was expected. "
-            "Correct the setting `ingest.dicom`."
+            "Correct the folder under `ingest.archives`."
         )
-    headers, others = [], 0
-    for path in _files(root):
-        if header := read_header(path):
-            headers.append(replace(header, path=path.relative_to(root)))
+    files, problems = find_files(root)
+    headers = [Header(path.relative_to(root), problem=problem) for path, problem in sorted(problems.items())]
+    others = 0
+    for path in files:
+        if header := read_header(path, patient_pattern=patient_pattern):
+            headers.append(_named(header, path.relative_to(root)))
         else:
             others += 1
-    log.info("%s: %d CT slices, %d other files passed over", root, len(headers), others)
+    log.info("%s: %d CT slices, %d other files passed over", root, len(files) - others, others)
     return headers
 
 
-def _files(root: Path) -> list[Path]:
-    """List all files below `root` that are not hidden, sorted, going through links to folders too."""
-    paths = [Path(folder, name) for folder, _, names in os.walk(root, followlinks=True) for name in names]
-    return sorted(path for path in paths if not path.name.startswith("."))
+def _named(header: Header, path: Path) -> Header:
+    """Return the header with the path `path`; one that no table can hold is a problem."""
+    try:
+        path.as_posix().encode()
+    except UnicodeEncodeError:
+        return replace(header, path=path, problem="has a name that is not valid UTF-8; rename it")
+    return replace(header, path=path)
 
 
 def _group(headers: Sequence[Header]) -> dict[str, list[Header]]:
     groups: dict[str, list[Header]] = {}
     for header in headers:
-        uid = header.series_uid or f"{UNREADABLE}{header.path.as_posix()}"
-        groups.setdefault(uid, []).append(replace(header, series_uid=uid))
+        uid = header.series_uid or f"{UNREADABLE}{printable(header.path)}"
+        groups.setdefault(uid, []).append(header)
     return groups
 
 
-def _row(slices: Sequence[Header], reason: str) -> Mapping[str, object]:
-    """Return the columns of a series after its UID; a rejected series has no geometry."""
+def _row(uid: str, slices: Sequence[Header], reason: str) -> Mapping[str, object]:
+    """Return the row of a series; a rejected series has no geometry."""
+    patients = {header.patient_id for header in slices}
     row = {
-        "files": [header.path.as_posix() for header in slices],
+        "format": "dicom",
+        "series_uid": uid,
+        "patient_id": patients.pop() if len(patients) == 1 else "",
+        "files": [printable(header.path) for header in slices],
+        "instance_uids": [],
+        "label_file": "",
         "z_mm": [],
         "rows": 0,
         "columns": 0,
@@ -119,6 +136,8 @@ def _geometry(slices: Sequence[Header]) -> Mapping[str, object]:
     # The third axis points from slice to slice, which is up, whatever way the in-plane axes turn.
     axes = np.array([first.orientation[:3], first.orientation[3:], (0.0, 0.0, 1.0)])
     return {
+        "files": [header.path.as_posix() for header in slices],
+        "instance_uids": [header.instance_uid for header in slices],
         "z_mm": z,
         "rows": first.rows,
         "columns": first.columns,

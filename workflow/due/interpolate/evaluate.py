@@ -57,7 +57,8 @@ def evaluate_interpolator(
         out: the JSON file to write: `gaps`, `slices`, `lesions`, and the scores of `score_gaps`.
     """
     lesions, splits = pd.read_parquet(lesions_file), pd.read_parquet(splits_file)
-    chosen = lesions["patient_id"].isin(splits.loc[splits["split"] == "validation", "patient_id"])
+    validation = splits.loc[splits["split"] == "validation", "patient_id"]
+    chosen = (lesions["label"] == 1) & lesions["patient_id"].isin(validation)
     frames = load_frames(lesions=lesions[chosen], slices_file=slices_file, margin_mm=margin_mm, size=settings["size"])
     gaps = hold_out_gaps(frames, HIDE_EVERY)
     order = numpy_generator(seed, "interpolate", "evaluation").permutation(len(gaps))

@@ -42,7 +42,7 @@ def training_lesions(lesions: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFram
         splits: the table `cases/splits.parquet`.
     """
     held_out = splits.loc[splits["split"].isin(["validation", "test"]), "patient_id"]
-    return lesions[~lesions["patient_id"].isin(held_out)]
+    return lesions[(lesions["label"] == 1) & ~lesions["patient_id"].isin(held_out)]
 
 
 def load_frames(*, lesions: pd.DataFrame, slices_file: Path, margin_mm: float, size: int) -> list[LesionFrames]:

@@ -1,0 +1,44 @@
+"""The committed manifests: what they hold, and that they are what the packages say."""
+
+import pytest
+
+from due.annotate.lidc import load_database
+from due.download.manifest import MANIFESTS, read_manifest
+
+NAMES = ["lidc.csv", "msd_pancreas.csv", "nih_pancreas.csv"]
+
+
+def test_manifests_are_those_of_the_packages(tmp_path):
+    pytest.importorskip("idc_index_data")
+    from due.download.make_manifests import make_manifests
+
+    make_manifests(tmp_path)
+    assert sorted(path.name for path in MANIFESTS.iterdir()) == NAMES
+    for name in NAMES:
+        assert (tmp_path / name).read_bytes() == (MANIFESTS / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("archive", "counts", "files", "gigabytes"),
+    [
+        ("lidc", {"CT": (1018, 1010)}, 243_958, 128.4),
+        ("nih_pancreas", {"CT": (80, 80), "SEG": (80, 80)}, 19_022, 10.2),
+    ],
+)
+def test_manifests_hold_the_whole_archive(archive, counts, files, gigabytes):
+    table = read_manifest(MANIFESTS / f"{archive}.csv")
+    found = table.groupby("modality").agg(series=("series_uid", "nunique"), patients=("patient_id", "nunique"))
+    assert {modality: tuple(row) for modality, row in found.iterrows()} == counts
+    assert table["instances"].sum() == files
+    assert round(table["size_mb"].sum() / 1000, 1) == gigabytes
+    assert table["series_uid"].str.fullmatch(r"[0-9.]{1,64}").all()
+    assert table["patient_id"].str.fullmatch(r"(LIDC-IDRI|PANCREAS)-?_?\d{4}").all()
+    assert table["url"].str.fullmatch(r"s3://idc-open-data/[0-9a-f-]{36}/").all()
+    assert table["licence"].isin(["CC BY 3.0", "CC BY 4.0"]).all()
+    assert not table.duplicated(["url"]).any()
+
+
+def test_lidc_is_the_contour_databases_scans():
+    scans = {(scan.patient_id, scan.series_uid) for scan in load_database().scans}
+    table = read_manifest(MANIFESTS / "lidc.csv")
+    assert set(zip(table["patient_id"], table["series_uid"], strict=True)) == scans

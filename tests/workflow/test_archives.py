@@ -1,0 +1,104 @@
+"""Archives as they are downloaded, in miniature: any layout, with something broken, runs to Table 1."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pydicom
+import yaml
+from harness import TINY, Project
+from mini_pancreas import make_msd, make_nih
+
+from due.config import read_config
+
+BROKEN = "LIDC-IDRI-0001"
+
+
+def lay_out(dicom: Path, archive: Path, layout: str) -> None:
+    """Lay out a folder of DICOM files as TCIA or IDC does; links are free."""
+    for path in sorted(dicom.rglob("*.dcm")):
+        header = pydicom.dcmread(path, stop_before_pixels=True)
+        series, number = str(header.SeriesInstanceUID), int(header.InstanceNumber)
+        if layout == "tcia":
+            place = Path(header.PatientID, "01-01-2000-NA-NA-30178", f"{series[-5:]}.000000-NA", f"1-{number:03}.dcm")
+        else:
+            place = Path(header.PatientID, header.StudyInstanceUID, f"CT_{series}", f"{header.SOPInstanceUID}.dcm")
+        target = archive / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.link(path, target)
+
+
+def run(project: Project, config: str, settings: dict) -> str:
+    """Run the whole workflow with a configuration that is shipped, at a tiny size; return what was printed."""
+    (project.folder / "tiny.yaml").write_text(yaml.safe_dump(settings))
+    arguments = ("--cores", "2", "--configfile", f"config/{config}.yaml", "tiny.yaml")
+    status, output = project.run("-n", *arguments)
+    assert status == 0, output[-3000:]
+    status, output = project.run(*arguments)
+    assert status == 0, output[-6000:]
+    return output
+
+
+def tiny(archives: dict[str, Path]) -> dict:
+    """Return all settings at a tiny size, but for the dataset."""
+    settings = read_config(TINY)
+    del settings["dataset"]
+    settings["ingest"]["archives"] = {name: str(folder) for name, folder in archives.items()}
+    settings["train"]["methods"] = ["due"]
+    return settings
+
+
+def test_idcs_layout_gives_the_same_table_as_the_demos(finished, tmp_path, project):
+    lay_out(finished.folder / "results/demo/dicom", tmp_path / "archive", "idc")
+    run(project, "lidc", tiny({"lidc": tmp_path / "archive"}))
+    demo, mine = (pd.read_csv(p.folder / "results/tables/table1.csv") for p in (finished, project))
+    assert set(mine["dataset"]) == {"lidc"}
+    demo = demo[demo["method"] == "due"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(mine.drop(columns="dataset"), demo.drop(columns="dataset"), check_exact=True)
+    series = [
+        pd.read_parquet(where.folder / f"results/{name}/ingest/series.parquet").drop(columns="files")
+        for where, name in ((finished, "demo"), (project, "lidc"))
+    ]
+    pd.testing.assert_frame_equal(*series)
+
+
+def test_one_broken_series_in_tcias_layout_is_listed_and_the_rest_is_done(finished, tmp_path, project):
+    lay_out(finished.folder / "results/demo/dicom", tmp_path / "archive", "tcia")
+    victims = sorted((tmp_path / "archive" / BROKEN).rglob("*.dcm"))
+    victims[5].unlink()
+    (uid,) = {pydicom.dcmread(path, stop_before_pixels=True).SeriesInstanceUID for path in victims[:1]}
+    output = run(project, "lidc", tiny({"lidc": tmp_path / "archive"}))
+    results = project.folder / "results"
+    assert "1 series were left out; results/lidc/annotate/flow.csv has the reasons." in output
+    (lost,) = pd.read_csv(results / "lidc/ingest/left_out.csv").to_dict("records")
+    assert lost["series_uid"] == uid
+    assert "the series misses a slice" in lost["reason"]
+    flow = pd.read_csv(results / "lidc/annotate/flow.csv", keep_default_na=False)
+    assert lost["reason"] in set(flow["reason"])
+    before, after = (
+        pd.read_parquet(path / "annotate/lesions.parquet").query("in_cohort").set_index("lesion_id")
+        for path in (finished.folder / "results/demo", results / "lidc")
+    )
+    assert set(after.index) == set(before.index[before["patient_id"] != BROKEN])
+    assert (results / "tables/table1.csv").exists()
+    assert (results / "figures/lidc_flow.png").exists()
+
+
+def test_pancreas(tmp_path, project):
+    msd, nih = tmp_path / "Task07_Pancreas", tmp_path / "Pancreas-CT"
+    make_msd(msd, patients=12, seed=0)
+    make_nih(nih, patients=8, seed=0, labels="seg")
+    (msd / "labelsTr/pancreas_001.nii.gz").unlink()
+    settings = tiny({"msd_pancreas": msd, "nih_pancreas": nih})
+    settings["cases"] |= {"train": 0.4, "validation": 0.25, "margin_mm": 0, "negatives_per_lesion": 0}
+    run(project, "pancreas", settings)
+    results = project.folder / "results"
+    samples = pd.read_parquet(results / "pancreas/cases/samples.parquet")
+    assert samples["label"].value_counts().to_dict() == {1: 11, 0: 8}
+    assert (samples.groupby("split")["label"].nunique() == 2).all()
+    table = pd.read_csv(results / "tables/table1.csv")
+    assert set(table["dataset"]) == {"pancreas"}
+    assert table["mean"].between(0, 1).all()
+    left_out = pd.read_csv(results / "pancreas/ingest/left_out.csv")
+    assert left_out["series_uid"].tolist() == ["pancreas_001"]
+    assert "has no label" in left_out["reason"].item()

@@ -1,0 +1,39 @@
+"""Export: lesions' masks and interpolated annotations for other programs. Ask for it by name: export_masks.
+
+REQUIRED INPUTS
+    results/{dataset}/ingest/series.parquet, and the images
+    results/{dataset}/annotate/lesions.parquet, slices.h5
+    results/{dataset}/uncertainty/weights/{shard}.h5
+OUTPUTS
+    results/{dataset}/export/{lesion}/*.nii.gz, segmentation.dcm  NIfTI with the images' affine, and DICOM SEG
+"""
+
+
+rule export_masks:
+    """Write the cohort's lesions in the scanner's space."""
+    input:
+        series=rules.index_series.output.series,
+        lesions=rules.extract_annotations.output.lesions,
+        slices=rules.extract_annotations.output.slices,
+        samples=rules.split_patients.output.samples,
+        weights=expand(of_shards("uncertainty/weights"), dataset=DATASET),
+    output:
+        directory(f"results/{DATASET}/export"),
+    log:
+        f"results/{DATASET}/logs/export_masks.log",
+    benchmark:
+        f"results/{DATASET}/benchmarks/export_masks.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        archives=archives,
+        lesions=config["export"]["lesions"],
+        code=code_hash("export_masks"),
+    message:
+        "Exporting masks as NIfTI and DICOM SEG"
+    script:
+        "../scripts/export_masks.py"

@@ -1,0 +1,9 @@
+"""Time clustering and consensus next to pylidc."""
+
+from pathlib import Path
+
+from due.annotate.benchmark import benchmark_annotation
+from due.job import job
+
+with job(snakemake.log[0]):
+    benchmark_annotation(out=Path(snakemake.output[0]))

@@ -1,0 +1,9 @@
+"""Time the reading of a nodule's box against the reading of the whole series."""
+
+from pathlib import Path
+
+from due.ingest.benchmark import benchmark_crop
+from due.job import job
+
+with job(snakemake.log[0]):
+    benchmark_crop(out=Path(snakemake.output[0]), folder=Path(snakemake.resources.tmpdir))

@@ -1,0 +1,14 @@
+"""Download a public archive, verified."""
+
+from pathlib import Path
+
+from due.download.archive import download_archive
+from due.job import job
+
+with job(snakemake.log[0]):
+    download_archive(
+        archive=snakemake.wildcards.archive,
+        folder=Path(snakemake.params.folder),
+        receipt=Path(snakemake.output[0]),
+        connections=snakemake.threads,
+    )
