@@ -19,7 +19,8 @@ test: .venv/installed
 	$(BIN)/codespell
 	$(BIN)/snakemake --lint
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/workflow tests/library --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/workflow tests/library --durations=15 \
+		--cov --cov-report=term --cov-fail-under=90
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .

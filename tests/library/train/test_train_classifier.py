@@ -299,6 +299,6 @@ def test_a_job_cut_in_its_second_seed_repeats_nothing_of_the_first(tmp_path, sam
 
 
 def test_too_few_patients_are_reported_before_training(tmp_path, samples):
-    with pytest.raises(DueError, match="9 training samples need 9 training patients"):
+    with pytest.raises(DueError, match="9 training samples need 4 training patients with a lesion and 5 others"):
         run_seeds(tmp_path, samples, n=9)
     assert not list(tmp_path.glob("seed*"))
