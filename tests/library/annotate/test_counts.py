@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
+from due.annotate.contours import extract_contours
 from due.annotate.counts import count_cohort
-from due.annotate.extract import extract_annotations
 from due.annotate.flow import cohort_flow
 from due.annotate.lidc import Database
 from due.cases.samples import plan_cases
@@ -53,7 +53,7 @@ def cohort(database, tmp_path_factory):
     chosen = tuple(scans[number] for number in (12, 66, 520, 530))
     annotations = {scan.scan_id: database.annotations.get(scan.scan_id, ()) for scan in chosen}
     settings = {"consensus": 0.5, "keep_every": 1, "scans": "first", "inseparable": "drop"}
-    extract_annotations(
+    extract_contours(
         series=pd.DataFrame(rows),
         settings=settings,
         on_problem="skip",

@@ -1,17 +1,19 @@
 """Reading training samples, and drawing batches."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from due.errors import DueError
 from due.supervise.registry import METHODS
-from due.train.data import epoch_batches, load_training_arrays
+from due.train.data import epoch_batches, images_on_disk, load_training_arrays
 
 GRID = (3, 4, 5)
 SAMPLES = pd.DataFrame(
@@ -59,6 +61,22 @@ def test_due_reads_interpolation_and_weights_of_lesions_only(weight_files):
     np.testing.assert_array_equal(arrays.target[2], stored(weight_files[0], "c/interpolated"))
     assert not arrays.target[[0, 3]].any()
     assert not arrays.weights[[0, 3]].any()
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 64])
+def test_images_on_disk_are_those_of_the_store_and_leave_nothing(tmp_path, monkeypatch, at_once):
+    monkeypatch.setattr("due.train.data.READ_AT_ONCE", at_once)
+    with images_on_disk(SAMPLES, Store(), tmp_path) as images:
+        assert isinstance(images, np.memmap)
+        np.testing.assert_array_equal(images[:, 0], Store().images(SAMPLES))
+        assert torch.from_numpy(images[1:3]).dtype == torch.float32
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_too_small_for_the_images_is_a_clear_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("due.files.shutil.disk_usage", lambda folder: SimpleNamespace(free=100))
+    with pytest.raises(DueError, match="MiB are free"), images_on_disk(SAMPLES, Store(), tmp_path):
+        pass
 
 
 def test_baseline_plus_reads_the_nearest_annotation_with_equal_weights(weight_files):

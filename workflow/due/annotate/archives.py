@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from due.annotate.extract import extract_annotations
+from due.annotate.contours import extract_contours
 from due.annotate.labels import extract_labels
 from due.files import write_parquet
 
@@ -41,7 +41,7 @@ def annotate_archives(
     series = pd.read_parquet(series_file)
     files = {"lesions_file": lesions_file, "slices_file": slices_file}
     if "lidc" in archives:
-        extract_annotations(series=series, scans_file=scans_file, settings=settings, on_problem=on_problem, **files)
+        extract_contours(series=series, scans_file=scans_file, settings=settings, on_problem=on_problem, **files)
         return
     folders = {name: Path(folder) for name, folder in archives.items()}
     extract_labels(series=series, folders=folders, keep_every=settings["keep_every"], **files)

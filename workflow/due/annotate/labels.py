@@ -27,7 +27,7 @@ def extract_labels(
     """Write the pancreas of every accepted scan of the pancreas archives, and on which slices its tumour is annotated.
 
     The box of a scan is that of its label, organ and tumour together; the mask in it is the tumour's, which a normal
-    pancreas does not have. The files have the form of those of `due.annotate.extract`, with one reader.
+    pancreas does not have. The files have the form of those of `due.annotate.contours`, with one reader.
 
     Args:
         series: table `series.parquet`; rows of other archives and rejected ones are left out.

@@ -18,7 +18,7 @@ from due.errors import DueError
 from due.files import write_csv
 from due.seeds import derived_seed
 from due.supervise.registry import METHODS, Method
-from due.train.data import ImageStore, TrainingArrays, epoch_batches, load_training_arrays
+from due.train.data import ImageStore, TrainingArrays, epoch_batches, images_on_disk, load_training_arrays
 from due.train.device import Compute
 from due.train.figure import draw_progress
 from due.train.loop import fit
@@ -245,21 +245,21 @@ def train_seeds(
     """
     _log_plan(method, n, seeds, settings, compute)
     held = samples[samples.split == "validation"].sort_values("sample_id")
-    validation = store.images(held)[:, None], held.label.to_numpy(np.int64)
     folders = {seed: Path(folder) / f"seed{seed}" for seed in seeds}
-    for seed, place in folders.items():
-        drawn = training_subset(samples, n=n, seed=seed)
-        log.info("seed %d: %d lesions and %d neighbours", seed, drawn.label.sum(), (drawn.label == 0).sum())
-        train_classifier(
-            method=method,
-            training=load_training_arrays(drawn, store, weight_files, METHODS[method]),
-            validation=validation,
-            settings=settings,
-            seed=seed,
-            compute=compute,
-            folder=place,
-            identity={"code": code, "samples": list(drawn.sample_id), "validation": list(held.sample_id)},
-        )
+    with images_on_disk(held, store, Path(folder)) as images:
+        for seed, place in folders.items():
+            drawn = training_subset(samples, n=n, seed=seed)
+            log.info("seed %d: %d lesions and %d neighbours", seed, drawn.label.sum(), (drawn.label == 0).sum())
+            train_classifier(
+                method=method,
+                training=load_training_arrays(drawn, store, weight_files, METHODS[method]),
+                validation=(images, held.label.to_numpy(np.int64)),
+                settings=settings,
+                seed=seed,
+                compute=compute,
+                folder=place,
+                identity={"code": code, "samples": list(drawn.sample_id), "validation": list(held.sample_id)},
+            )
     for place in folders.values():
         (place / "last.pt").unlink()
 

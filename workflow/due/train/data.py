@@ -1,6 +1,10 @@
 """What a classifier is trained on: images, labels, and for lesions the annotation with its weights."""
 
 import hashlib
+import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +15,7 @@ import pandas as pd
 import torch
 
 from due.errors import DueError
+from due.files import require_space
 from due.seeds import torch_generator
 from due.supervise.registry import Method
 
@@ -21,6 +26,33 @@ class ImageStore(Protocol):
     def images(self, samples: pd.DataFrame) -> np.ndarray:
         """Return the images of `samples` as float32 [N, D, H, W] in [0, 1]."""
         ...
+
+
+READ_AT_ONCE = 64
+"""Images that are in memory while a file of them is written."""
+
+
+@contextmanager
+def images_on_disk(samples: pd.DataFrame, store: ImageStore, folder: Path) -> Iterator[np.ndarray]:
+    """Yield the images of `samples` as float32 [N, 1, D, H, W] in a temporary file, of which memory holds what it can.
+
+    The validation samples of LIDC-IDRI at the published size take 90 GB.
+
+    Args:
+        samples: at least one row of `cases/samples.parquet`.
+        store: reads their images.
+        folder: where the nameless file lies until the block ends.
+
+    Raises:
+        DueError: the folder's disk is too small.
+    """
+    shape = (len(samples), 1, *store.images(samples.iloc[:1]).shape[1:])
+    require_space(folder, 4 * math.prod(shape))
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for start in range(0, len(samples), READ_AT_ONCE):
+            file.write(np.ascontiguousarray(store.images(samples.iloc[start : start + READ_AT_ONCE])))
+        file.flush()
+        yield np.memmap(file, np.float32, "r+", shape=shape)
 
 
 @dataclass(frozen=True)

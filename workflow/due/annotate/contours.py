@@ -1,4 +1,4 @@
-"""From readers' contours to lesions and their annotated slices: the tables of the stage `annotate`."""
+"""From the contours of LIDC-IDRI to lesions and their annotated slices: the tables of the stage `annotate`."""
 
 import logging
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from due.files import replacing, write_parquet
 log = logging.getLogger(__name__)
 
 
-def extract_annotations(
+def extract_contours(
     *,
     series: pd.DataFrame,
     lesions_file: Path,

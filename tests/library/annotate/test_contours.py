@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from due.annotate.cluster import cluster_annotations
-from due.annotate.extract import extract_annotations
+from due.annotate.contours import extract_contours
 from due.annotate.lidc import Database
 from due.annotate.masks import consensus, reader_masks
 from due.annotate.slices import annotated_slices
@@ -41,7 +41,7 @@ def extract(tmp_path, small):
     def run(series, *, on_problem="stop", folder="out", database=small, **settings):
         paths = {f"{name}_file": tmp_path / folder / name for name in ("lesions", "slices", "scans")}
         settings = {"consensus": 0.5, "keep_every": 2, "scans": "first", "inseparable": "keep"} | settings
-        extract_annotations(series=series, **paths, settings=settings, on_problem=on_problem, database=database)
+        extract_contours(series=series, **paths, settings=settings, on_problem=on_problem, database=database)
         return pd.read_parquet(paths["lesions_file"]), paths["slices_file"]
 
     return run
