@@ -1,5 +1,8 @@
 """Projects to run: a fresh one, and one that has run."""
 
+import fcntl
+import os
+
 import pytest
 from harness import Project
 
@@ -12,8 +15,14 @@ def project(tmp_path):
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    """A copy of the project after one whole run; tests put back what they change."""
-    project = Project(tmp_path_factory.mktemp("finished") / "project")
-    status, output = project.run("--cores", "2")
-    assert status == 0, output[-6000:]
+    """A copy of the project after one whole run, shared by all test processes; tests put back what they change."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    with (root / "finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the others wait: two runs at a time would take more than twice as long
+        project = Project(root / "finished")
+        if not (project.folder / "results/tables/table1.csv").exists():
+            status, output = project.run("--cores", "2")
+            assert status == 0, output[-6000:]
     return project

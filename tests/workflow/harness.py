@@ -21,10 +21,12 @@ TINY = {
 
 
 class Project:
-    """A copy of the project's workflow in `folder`, run by the Snakemake of these tests."""
+    """A copy of the project's workflow in `folder`, made if it is not there, run by the Snakemake of these tests."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        if folder.exists():
+            return
         folder.mkdir(parents=True)
         for name in ("workflow", "profiles", "envs"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -72,6 +72,34 @@ def test_nothing_of_the_planted_identity_leaves_the_dicom_folder(finished):
     assert "PLANTED" in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
 
 
+def test_masks_are_exported_without_the_planted_identity(finished):
+    status, output = finished.run("--cores", "2", "export_masks")
+    assert status == 0, output[-3000:]
+    folder = finished.folder / "results/demo/export"
+    lesions = pd.read_parquet(finished.folder / "results/demo/annotate/lesions.parquet").query("in_cohort")
+    assert {path.name for path in folder.iterdir()} == set(lesions["lesion_id"])
+    for path in folder.iterdir():
+        assert {"consensus.nii.gz", "reader0.nii.gz", "segmentation.dcm"} <= {file.name for file in path.iterdir()}
+        assert b"PLANTED" not in (path / "segmentation.dcm").read_bytes()
+    assert len(list(folder.glob("*/interpolated.nii.gz"))) > 0
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "count_lidc",
+        "interpolation_study",
+        "benchmark_annotation",
+        "benchmark_crop",
+        "benchmark_supervision",
+        "benchmark_stages",
+        *(f"results/download/{archive}.csv" for archive in ("lidc", "nih_pancreas", "msd_pancreas")),
+    ],
+)
+def test_what_is_asked_for_by_name_has_a_plan(finished, target):
+    assert len(finished.planned(target)) == 1
+
+
 def test_an_edit_in_supervise_reruns_training_and_what_follows(finished, edit):
     assert finished.planned() == set()
     edit("workflow/due/supervise/weighted_l1.py", "\n# a comment is an edit too\n")

@@ -161,6 +161,18 @@ class Evaluate(Settings):
     threshold: Fraction = Field(0.5, description="Explanation values above it count as attention.")
 
 
+class Study(Settings):
+    """The study of interpolation on all LIDC contours, without images."""
+
+    every: tuple[Annotated[int, Field(ge=2)], ...] = Field(
+        (2, 3, 4), min_length=1, description="Keep every d-th slice of a nodule and hide those between."
+    )
+    test: Fraction = Field(0.2, description="Share of patients that are tested on; the others tune.")
+    splits: str | None = Field(
+        None, description="CSV file with `patient_id` and `split` (`test` or another word), in place of a draw."
+    )
+
+
 class Export(Settings):
     """Masks for other programs."""
 
@@ -189,6 +201,7 @@ class Config(Settings):
     train: Train = Field(default_factory=Train, description="Training of the classifiers.")
     evaluate: Evaluate = Field(default_factory=Evaluate, description="Scoring of predictions and explanations.")
     export: Export = Field(default_factory=Export, description="Masks for other programs.")
+    study: Study = Field(default_factory=Study, description="The study of interpolation on all LIDC contours.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

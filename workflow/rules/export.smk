@@ -12,10 +12,10 @@ OUTPUTS
 rule export_masks:
     """Write the cohort's lesions in the scanner's space."""
     input:
-        series=rules.index_series.output.series,
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
-        samples=rules.split_patients.output.samples,
+        series=f"results/{DATASET}/ingest/series.parquet",
+        lesions=f"results/{DATASET}/annotate/lesions.parquet",
+        slices=f"results/{DATASET}/annotate/slices.h5",
+        samples=f"results/{DATASET}/cases/samples.parquet",
         weights=expand(of_shards("uncertainty/weights"), dataset=DATASET),
     output:
         directory(f"results/{DATASET}/export"),
