@@ -1,9 +1,12 @@
 """The committed manifests: what they hold, and that they are what the packages say."""
 
+import numpy as np
 import pytest
 
 from due.annotate.lidc import load_database
+from due.annotate.scans import cluster_scans, first_scans
 from due.download.manifest import MANIFESTS, read_manifest
+from due.ingest.checks import STEP_TOLERANCE
 
 NAMES = ["lidc.csv", "msd_pancreas.csv", "nih_pancreas.csv"]
 
@@ -42,3 +45,23 @@ def test_lidc_is_the_contour_databases_scans():
     scans = {(scan.patient_id, scan.series_uid) for scan in load_database().scans}
     table = read_manifest(MANIFESTS / "lidc.csv")
     assert set(zip(table["patient_id"], table["series_uid"], strict=True)) == scans
+
+
+def test_what_of_lidc_the_checks_will_reject():
+    # The forecast of docs/own_data.md: more files than positions are repeated slices.
+    database = load_database()
+    files = read_manifest(MANIFESTS / "lidc.csv").set_index("series_uid")["instances"]
+    lesions = cluster_scans(database)
+    repeated, uneven, lost = set(), set(), 0
+    for scan in database.scans:
+        steps = np.diff(scan.z_mm)
+        is_repeated = files[scan.series_uid] != len(scan.z_mm)
+        is_uneven = np.abs(steps - np.median(steps)).max() > STEP_TOLERANCE * np.median(steps)
+        repeated |= {scan.patient_id[-4:]} if is_repeated else set()
+        uneven |= {scan.patient_id[-4:]} if is_uneven else set()
+        if is_repeated or is_uneven:
+            assert scan.scan_id in first_scans(database)
+            lost += len(lesions[scan.scan_id])
+    assert uneven == {"0123", "0267", "0514", "0672"}
+    assert repeated == {"0085", "0146", "0418", "0572", "0979"}
+    assert lost == 8

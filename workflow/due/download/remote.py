@@ -2,7 +2,7 @@
 
 The transfer is by requests, since idc-index's client proved unfit against a server that misbehaves: it took wrong and
 short files as good, returned as after a success when files were missing, waited without limit when nothing came,
-and needs 1.7 GB of memory for an index of which the manifests hold the few rows in question.
+and loads an index of all collections, of which the manifests hold the few rows in question.
 """
 
 import logging

@@ -9,7 +9,7 @@ import pandas as pd
 
 from due.files import replacing
 from due.interpolate.diffusion import load_interpolator
-from due.interpolate.frames import load_frames
+from due.interpolate.frames import LesionFrames, load_frames
 from due.seeds import torch_generator
 from due.train.device import Compute
 from due.uncertainty.fill import fill_lesion
@@ -59,9 +59,7 @@ def map_weights(
         DueError: a training lesion has no annotated slice.
     """
     lesions = _lesions_of(lesions_file, samples_file, shard)
-    size = interpolate_settings["size"]
-    loaded = load_frames(lesions=lesions, slices_file=slices_file, margin_mm=margin_mm, size=size)
-    frames = {lesion.lesion_id: lesion for lesion in loaded}
+    frames = _frames_by_name(lesions, slices_file, margin_mm, interpolate_settings["size"])
     interpolator = load_interpolator(interpolator_file, compute.device)
     predictor = load_predictor(predictor_file, compute.device)
     log.info("%d training lesions in this shard", len(lesions))
@@ -84,6 +82,11 @@ def map_weights(
                 group.create_dataset(key, data=values, compression="gzip")
             if done % LOG_EVERY == 0 or done == len(lesions):
                 log.info("lesion %d/%d", done, len(lesions))
+
+
+def _frames_by_name(lesions: pd.DataFrame, slices_file: Path, margin_mm: float, size: int) -> dict[str, LesionFrames]:
+    loaded = load_frames(lesions=lesions, slices_file=slices_file, margin_mm=margin_mm, size=size)
+    return {lesion.lesion_id: lesion for lesion in loaded}
 
 
 def _lesions_of(lesions_file: Path, samples_file: Path, shard: int) -> pd.DataFrame:
