@@ -14,7 +14,15 @@ ROOT = Path(__file__).parents[2]
 TINY = {
     "ingest": {"demo_patients": 10},
     "cases": {"margin_mm": 2, "negatives_per_lesion": 1, "grid": [16, 32, 32], "shards": 2},
-    "interpolate": {"size": 16, "channels": [8, 8], "timesteps": 4, "epochs": 2, "steps_per_epoch": 2, "batch_size": 4},
+    "interpolate": {
+        "size": 16,
+        "channels": [8, 8],
+        "steps": 4,
+        "epochs": 2,
+        "steps_per_epoch": 2,
+        "batch_size": 4,
+        "draws": 2,
+    },
     "uncertainty": {"gaps": 8, "draws": 2, "latent": 4, "width": 8, "epochs": 2, "batch_size": 4},
     "train": {"samples": 4, "seeds": [0, 1], "epochs": 3, "batch_size": 2, "width": 0.0625, "threads": 1},
 }
@@ -32,7 +40,7 @@ class Project:
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "Snakefile", folder)
         (folder / "config").mkdir()
-        for name in ("lidc.yaml", "pancreas.yaml"):
+        for name in ("lidc.yaml", "lidc_contours.yaml", "pancreas.yaml"):
             shutil.copy(ROOT / "config" / name, folder / "config")
         self.configure(TINY)
 

@@ -8,7 +8,7 @@ import time
 
 import pandas as pd
 import pytest
-from harness import Project, failing, kill
+from harness import ROOT, Project, failing, kill
 
 TABLES = ("table1.csv", "table1.md", "table1.tex")
 AFTER_TRAINING = {
@@ -20,6 +20,7 @@ AFTER_TRAINING = {
     "figure_5",
     "default",
 }
+PREDICTOR_OF_STUDY = {"train_study_model", "sample_study_variance", "train_study_uncertainty"}
 
 
 @pytest.fixture
@@ -99,6 +100,25 @@ def test_masks_are_exported_without_the_planted_identity(finished):
 )
 def test_what_is_asked_for_by_name_has_a_plan(finished, target):
     assert len(finished.planned(target)) == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "planned"),
+    [
+        ("interpolation_study", {*PREDICTOR_OF_STUDY, "fill_hidden_slices", "interpolation_study"}),
+        ("check_sampler", {"train_study_model", "check_sampler"}),
+        ("benchmark_uncertainty", {*PREDICTOR_OF_STUDY, "benchmark_uncertainty"}),
+        ("results/study/filled/diffusion_draws.h5", {"train_study_model", "fill_hidden_slices"}),
+    ],
+)
+def test_what_the_study_learns_has_a_plan(project, target, planned):
+    assert project.planned(target, "--configfile", "config/lidc_contours.yaml") == planned
+
+
+@pytest.mark.parametrize("name", [path.name for path in sorted((ROOT / "config").glob("*.yaml"))])
+def test_every_file_of_settings_has_a_plan(project, name):
+    planned = project.planned("--configfile", str(ROOT / "config" / name))
+    assert {"index_series", "train_interpolator", "table_1"} <= planned
 
 
 def test_an_edit_in_supervise_reruns_training_and_what_follows(finished, edit):

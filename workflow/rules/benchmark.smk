@@ -3,6 +3,7 @@
 OUTPUTS
     results/benchmarks/annotation.csv   lesions and masks of all LIDC-IDRI, next to pylidc: equal, and how fast
     results/benchmarks/crop.csv         one lesion's crop of a large series, next to reading all of it with SimpleITK
+    results/benchmarks/uncertainty.csv  the imputed uncertainty predictor, next to the draws that it replaces
     results/benchmarks/supervision.csv  seconds per training step of each method, next to plain training
     results/benchmarks/stages.csv, .png  time and memory of every stage of the last run
 """
@@ -51,6 +52,37 @@ rule benchmark_crop:
         "Timing the crop of a lesion"
     script:
         "../scripts/benchmark_crop.py"
+
+
+rule benchmark_uncertainty:
+    """Compare the predicted variance with that of draws, and what both cost, on LIDC contours."""
+    input:
+        interpolator="results/study/diffusion.pt",
+        predictor="results/study/uncertainty.pt",
+    output:
+        "results/benchmarks/uncertainty.csv",
+    log:
+        "results/benchmarks/uncertainty.log",
+    benchmark:
+        "results/benchmarks/uncertainty.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: THREADS
+    resources:
+        gpu=1,
+        mem_mb=4000,
+        runtime=120,
+    params:
+        study=config["study"],
+        settings=config["interpolate"],
+        latent=config["uncertainty"]["latent_at_inference"],
+        seed=config["seed"],
+        device=config["device"],
+        code=code_hash("benchmark_uncertainty"),
+    message:
+        "Timing the uncertainty predictor next to draws"
+    script:
+        "../scripts/benchmark_uncertainty.py"
 
 
 rule benchmark_supervision:

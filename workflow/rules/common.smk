@@ -76,3 +76,9 @@ def of_methods(name):
 def of_shards(folder):
     """Return the files of all shards in `folder` under results/{dataset}, the dataset left open."""
     return [f"results/{{dataset}}/{folder}/{shard}.h5" for shard in SHARDS]
+
+
+def study_model(wildcards):
+    """Return the trained model that a learned method of the study fills in with."""
+    kind = "diffusion" if wildcards.filler == "diffusion_draws" else wildcards.filler
+    return f"results/study/{kind}.pt"

@@ -6,7 +6,6 @@ REQUIRED INPUTS
 OUTPUTS
     results/{dataset}/interpolate/model.pt      averaged weights
     results/{dataset}/interpolate/metrics.json  hidden slices of validation patients, next to classical methods
-    results/tables/interpolation.csv            classical methods on all LIDC contours (ask for it by name)
 """
 
 
@@ -31,7 +30,6 @@ rule train_interpolator:
         runtime=240,
     params:
         settings=config["interpolate"],
-        margin_mm=config["cases"]["margin_mm"],
         seed=config["seed"],
         device=config["device"],
         resume_from="results/{dataset}/interpolate/last.pt",
@@ -64,7 +62,6 @@ rule evaluate_interpolator:
         runtime=60,
     params:
         settings=config["interpolate"],
-        margin_mm=config["cases"]["margin_mm"],
         seed=config["seed"],
         device=config["device"],
         code=code_hash("evaluate_interpolator"),
@@ -72,38 +69,3 @@ rule evaluate_interpolator:
         "Scoring the interpolator on hidden slices"
     script:
         "../scripts/evaluate_interpolator.py"
-
-
-rule interpolation_study:
-    """Hide slices of all LIDC nodules with 3 or 4 readers, fill them in, and score every classical method."""
-    output:
-        table=report(
-            "results/tables/interpolation.csv",
-            caption="../report/study.rst",
-            category="Interpolation",
-        ),
-        slices="results/tables/interpolation_slices.parquet",
-        png=report(
-            "results/figures/interpolation.png",
-            caption="../report/study.rst",
-            category="Interpolation",
-        ),
-        pdf="results/figures/interpolation.pdf",
-    log:
-        "results/tables/interpolation.log",
-    benchmark:
-        "results/benchmarks/interpolation_study.tsv"
-    conda:
-        "../../envs/due.yaml"
-    threads: 1
-    resources:
-        mem_mb=3000,
-        runtime=60,
-    params:
-        settings=config["study"],
-        seed=config["seed"],
-        code=code_hash("interpolation_study"),
-    message:
-        "Filling in hidden slices of LIDC nodules"
-    script:
-        "../scripts/interpolation_study.py"

@@ -34,7 +34,6 @@ rule sample_variance:
     params:
         settings=config["uncertainty"],
         interpolate=config["interpolate"],
-        margin_mm=config["cases"]["margin_mm"],
         shards=len(SHARDS),
         seed=config["seed"],
         device=config["device"],

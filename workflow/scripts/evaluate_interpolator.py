@@ -12,7 +12,6 @@ with job(snakemake.log[0]):
         slices_file=Path(snakemake.input.slices),
         splits_file=Path(snakemake.input.splits),
         model_file=Path(snakemake.input.model),
-        margin_mm=snakemake.params.margin_mm,
         settings=snakemake.params.settings,
         seed=snakemake.params.seed,
         compute=choose_compute(snakemake.params.device, snakemake.threads),

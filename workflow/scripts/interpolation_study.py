@@ -1,23 +1,26 @@
-"""Score classical interpolation on hidden slices of real contours."""
+"""Score every method on hidden slices of real contours."""
 
 from pathlib import Path
 
-from due.interpolate.study import interpolation_study
 from due.job import job
 from due.paper.figure_interpolation import figure_interpolation
+from due.paper.figure_uncertainty import figure_uncertainty
+from due.study.study import interpolation_study
 
 with job(snakemake.log[0]):
-    settings = snakemake.params.settings
+    settings, output = snakemake.params.settings, snakemake.output
     interpolation_study(
         every=settings["every"],
         test=settings["test"],
         splits_file=Path(settings["splits"]) if settings["splits"] else None,
         seed=snakemake.params.seed,
-        table_file=Path(snakemake.output.table),
-        slices_file=Path(snakemake.output.slices),
+        learned={name: Path(path) for name, path in zip(settings["learned"], snakemake.input, strict=True)},
+        table_file=Path(output.table),
+        slices_file=Path(output.slices),
+        curves_file=Path(output.curves),
+        shapes_file=Path(output.shapes),
     )
-    figure_interpolation(
-        table_file=Path(snakemake.output.table),
-        png=Path(snakemake.output.png),
-        pdf=Path(snakemake.output.pdf),
+    figure_interpolation(table_file=Path(output.table), png=Path(output.png), pdf=Path(output.pdf))
+    figure_uncertainty(
+        table_file=Path(output.curves), png=Path(output.uncertainty_png), pdf=Path(output.uncertainty_pdf)
     )

@@ -11,7 +11,6 @@ with job(snakemake.log[0]):
         lesions_file=Path(snakemake.input.lesions),
         slices_file=Path(snakemake.input.slices),
         splits_file=Path(snakemake.input.splits),
-        margin_mm=snakemake.params.margin_mm,
         settings=snakemake.params.settings,
         seed=snakemake.params.seed,
         compute=choose_compute(snakemake.params.device, snakemake.threads),

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from slice_examples import disc, lesion_of
 
 from due.interpolate.diffusion import Interpolator
 from due.interpolate.frames import LesionFrames
+from due.interpolate.regression import Regression
 from due.train.device import Compute
 
 # Networks this small are slower on more threads, far more so on a busy machine.
@@ -82,9 +84,9 @@ def make_dataset(tmp_path):
 @pytest.fixture
 def settings() -> dict:
     return {
-        "size": 8,
+        "size": 32,
         "channels": [8, 16],
-        "timesteps": 4,
+        "steps": 3,
         "epochs": 3,
         "steps_per_epoch": 2,
         "batch_size": 4,
@@ -103,17 +105,26 @@ def compute() -> Compute:
 
 @pytest.fixture
 def interpolator(settings) -> Interpolator:
-    """An untrained model; its last layer is drawn anew since MONAI starts it at zero."""
+    """An untrained model; layers that MONAI starts at zero are drawn anew."""
+    return untrained(Interpolator, settings)
+
+
+@pytest.fixture
+def regression(settings) -> Regression:
+    """An untrained regression model, likewise."""
+    return untrained(Regression, settings)
+
+
+def untrained(kind: type, settings: dict) -> Interpolator | Regression:
     torch.manual_seed(0)
-    model = Interpolator(settings).eval()
-    for weights in model.network.unet.out.parameters():
-        torch.nn.init.normal_(weights, std=0.3)
+    model = kind(settings).eval()
+    for weights in model.parameters():
+        if not weights.any():
+            torch.nn.init.normal_(weights, std=0.3)
     return model
 
 
 @pytest.fixture
 def lesion() -> LesionFrames:
-    """Seven slices of which each is filled with its own number, unevenly spaced."""
-    numbers = np.arange(7, dtype=np.float32) / 10
-    frames = np.broadcast_to(numbers[:, None, None], (7, 8, 8)).copy()
-    return LesionFrames("P0-s0-n0", frames, np.array([0, 1, 3, 4, 6, 7, 9.0]), 0.8, "P0")
+    """Seven discs, each larger than the one before, unevenly spaced."""
+    return lesion_of([disc(1.5 + number) for number in range(7)], [0, 1, 3, 4, 6, 7, 9])

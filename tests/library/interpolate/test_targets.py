@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from due.interpolate.targets import Targets, padded, slots
+from due.interpolate.targets import padded, slots
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=6))
@@ -19,15 +19,3 @@ def test_padding_gathers_each_gap_in_its_own_row(lengths):
         assert result[row, : len(part)].tolist() == part.tolist()
         assert not result[row, len(part) :].any()
     assert torch.equal(result[gap, place], values)
-
-
-def test_positions_are_counted_from_the_lower_context():
-    targets = Targets(
-        contexts=torch.zeros(2, 2, 4, 4),
-        gap_mm=torch.tensor([4.0, 10.0]),
-        pixel_mm=torch.ones(2),
-        gap=torch.tensor([0, 1, 1]),
-        t=torch.tensor([0.5, 0.25, 0.75]),
-    )
-    assert targets.context_z.tolist() == [[0.0, 4.0], [0.0, 10.0]]
-    assert targets.z.tolist() == [2.0, 2.5, 7.5]

@@ -7,10 +7,9 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from lesion_examples import SIZE, SLICES, ellipsoid, lesion_row
+from lesion_examples import SLICES, SPACING_Z, ellipsoid, lesion_row, untrained_interpolator
 
-from due.interpolate.diffusion import Interpolator, save_interpolator
+from due.interpolate.models import save_model
 from due.train.device import choose_compute
 
 
@@ -34,11 +33,10 @@ def cohort(tmp_path: Path) -> SimpleNamespace:
         for number, lesion_id in enumerate(lesions["lesion_id"]):
             consensus = ellipsoid(number)
             annotated = consensus.any((1, 2)) & (np.arange(SLICES) % 2 == 0)
-            content = {"consensus": consensus, "annotated": annotated, "z_mm": -50.0 + 2.0 * np.arange(SLICES)}
+            content = {"consensus": consensus, "annotated": annotated, "z_mm": -50.0 + SPACING_Z * np.arange(SLICES)}
             for name, values in content.items():
                 file[f"{lesion_id}/{name}"] = values
-    torch.manual_seed(0)
-    save_interpolator(Interpolator({"size": SIZE, "channels": (8, 8), "timesteps": 3}), files.model_file)
+    save_model(untrained_interpolator(), files.model_file)
     return files
 
 

@@ -5,6 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+REACH = 6.0
+"""Distance in pixels from an outline beyond which clipped fields are constant."""
+
 
 def nearest(contexts: np.ndarray, t: np.ndarray) -> np.ndarray:
     """Copy the nearer of two slices; the first one at equal distance.
@@ -59,6 +62,17 @@ def signed_distance_field(mask: np.ndarray) -> np.ndarray:
         return np.where(mask, diagonal, -diagonal)
     inside, outside = distance_transform_edt(mask), distance_transform_edt(~mask)
     return np.where(mask, inside - 0.5, 0.5 - outside)
+
+
+def clipped_field(frame: np.ndarray) -> np.ndarray:
+    """Return what networks see of a frame: its signed distance field, float32 [S, S] in [-1, 1].
+
+    Beyond `REACH` pixels from the outline the field is constant, so that a shape looks the same wherever else it ends.
+
+    Args:
+        frame: share of annotation [S, S] in [0, 1]; 0.5 and more is inside.
+    """
+    return (np.clip(signed_distance_field(frame >= 0.5), -REACH, REACH) / REACH).astype(np.float32)
 
 
 def _blend(pair: np.ndarray, t: np.ndarray) -> np.ndarray:

@@ -12,10 +12,11 @@ from scipy.stats import spearmanr
 
 from due.files import write_json
 from due.interpolate.classical import METHODS
-from due.interpolate.diffusion import Interpolator, load_interpolator
-from due.interpolate.filling import as_targets, draw_targets
+from due.interpolate.diffusion import Interpolator
+from due.interpolate.filling import draw_gaps
 from due.interpolate.frames import load_frames
-from due.interpolate.gaps import Gap, hold_out_gaps
+from due.interpolate.gaps import ABOVE, BELOW, Gap, hold_out_gaps
+from due.interpolate.models import load_model
 from due.seeds import numpy_generator, torch_generator
 from due.train.device import Compute
 
@@ -33,7 +34,6 @@ def evaluate_interpolator(
     lesions_file: Path,
     slices_file: Path,
     splits_file: Path,
-    margin_mm: float,
     model_file: Path,
     settings: dict[str, Any],
     seed: int,
@@ -49,7 +49,6 @@ def evaluate_interpolator(
         lesions_file: the table `annotate/lesions.parquet`.
         slices_file: the file `annotate/slices.h5`.
         splits_file: the table `cases/splits.parquet`.
-        margin_mm: margin of a lesion's block in mm.
         model_file: the trained interpolator.
         settings: the settings `interpolate`.
         seed: seed of the choice of gaps and of the noise.
@@ -59,18 +58,18 @@ def evaluate_interpolator(
     lesions, splits = pd.read_parquet(lesions_file), pd.read_parquet(splits_file)
     validation = splits.loc[splits["split"] == "validation", "patient_id"]
     chosen = (lesions["label"] == 1) & lesions["patient_id"].isin(validation)
-    frames = load_frames(lesions=lesions[chosen], slices_file=slices_file, margin_mm=margin_mm, size=settings["size"])
+    frames = load_frames(lesions=lesions[chosen], slices_file=slices_file, size=settings["size"])
     gaps = hold_out_gaps(frames, HIDE_EVERY)
     order = numpy_generator(seed, "interpolate", "evaluation").permutation(len(gaps))
     gaps = [gaps[number] for number in sorted(order[:MOST_GAPS])]
     record: dict[str, Any] = {
         "gaps": len(gaps),
-        "slices": sum(len(gap.t) for gap in gaps),
+        "slices": sum(len(gap.z) for gap in gaps),
         "lesions": len({gap.lesion_id for gap in gaps}),
     }
     log.info("%d gaps of %d lesions", record["gaps"], record["lesions"])
     if gaps:
-        record |= score_gaps(load_interpolator(model_file, compute.device), gaps, settings, seed)
+        record |= score_gaps(load_model(Interpolator, model_file, compute.device), gaps, settings, seed)
         log.info("Dice: %s", record["dice"])
     write_json(record, out)
 
@@ -81,7 +80,7 @@ def score_gaps(interpolator: Interpolator, gaps: Sequence[Gap], settings: dict[s
     Args:
         interpolator: a trained model.
         gaps: gaps with known slices, at least one.
-        settings: the settings `interpolate`; `draws` and `filling` are used.
+        settings: the settings `interpolate`; `draws`, `steps` and `filling` are used.
         seed: seed of the noise.
 
     Returns:
@@ -89,25 +88,26 @@ def score_gaps(interpolator: Interpolator, gaps: Sequence[Gap], settings: dict[s
         between the variance of the draws and the squared error of their mean, over pixels, in [-1, 1], or None where
         either is constant.
     """
-    drawn = draw_targets(
-        interpolator,
-        as_targets(gaps, interpolator.device),
-        draws=settings["draws"],
-        filling=settings["filling"],
-        generator=torch_generator(seed, "interpolate", "evaluation"),
-    )
-    drawn = drawn.cpu().numpy()
-    predicted = {"diffusion": drawn.mean(0)}
+    generator = torch_generator(seed, "interpolate", "evaluation", device=interpolator.device)
+    drawn = [draws.cpu().numpy() for draws in draw_gaps(interpolator, gaps, settings, generator)]
+    bounds = [gap.contexts[BELOW : ABOVE + 1] for gap in gaps]
+    predicted = {"diffusion": [draws.mean(0) for draws in drawn]}
     for name, method in METHODS.items():
-        predicted[name] = np.concatenate([method(gap.contexts, gap.t) for gap in gaps])
-    truth = np.concatenate([gap.truth for gap in gaps])
-    region = np.concatenate([np.repeat(region_of(gap.contexts)[None], len(gap.t), axis=0) for gap in gaps])
-    errors = (predicted["diffusion"] - truth) ** 2
-    return {
-        "dice": {name: _round(dice(slices, truth).mean()) for name, slices in predicted.items()},
-        "brier": {name: _round(brier(slices, truth, region).mean()) for name, slices in predicted.items()},
-        "variance_error_spearman": _spearman(drawn.var(0)[region], errors[region]),
-    }
+        predicted[name] = [method(pair, gap.t) for pair, gap in zip(bounds, gaps, strict=True)]
+    regions = [np.repeat(region_of(pair)[None], len(gap.z), axis=0) for pair, gap in zip(bounds, gaps, strict=True)]
+    error = _pooled([(mean - gap.truth) ** 2 for mean, gap in zip(predicted["diffusion"], gaps, strict=True)], regions)
+    variance = _pooled([draws.var(0) for draws in drawn], regions)
+    scores: dict[str, Any] = {"dice": {}, "brier": {}, "variance_error_spearman": _spearman(variance, error)}
+    for name, slices in predicted.items():
+        pairs = list(zip(slices, gaps, regions, strict=True))
+        scores["dice"][name] = _round(np.concatenate([dice(filled, gap.truth) for filled, gap, _ in pairs]).mean())
+        scores["brier"][name] = _round(np.concatenate([brier(one, gap.truth, near) for one, gap, near in pairs]).mean())
+    return scores
+
+
+def _pooled(values: Sequence[np.ndarray], regions: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the values [M, S, S] of all gaps within their regions, as one list."""
+    return np.concatenate([slices[region] for slices, region in zip(values, regions, strict=True)])
 
 
 def dice(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -1,53 +1,75 @@
-"""Filling many gaps at once: draws of the diffusion interpolator for all their missing slices."""
+"""Filling gaps of any frame size: draws of the diffusion interpolator for all their wanted slices, and their mean."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
 
+import numpy as np
 import torch
 
-from due.interpolate.diffusion import Filling, Interpolator, fill_gap
-from due.interpolate.gaps import Gap
-from due.interpolate.targets import Targets
+from due.interpolate.classical import clipped_field
+from due.interpolate.diffusion import Interpolator
+from due.interpolate.gaps import BELOW, Gap, by_size, surroundings
+
+Filling = Literal["direct", "autoregressive"]
 
 
-def as_targets(gaps: Sequence[Gap], device: torch.device) -> Targets:
-    """Return gaps as one flat list of their hidden slices on `device`."""
-    lengths = torch.tensor([len(gap.t) for gap in gaps])
-    return Targets(
-        contexts=torch.stack([torch.as_tensor(gap.contexts) for gap in gaps]).float().to(device),
-        gap_mm=torch.tensor([gap.gap_mm for gap in gaps], dtype=torch.float32, device=device),
-        pixel_mm=torch.tensor([gap.pixel_mm for gap in gaps], dtype=torch.float32, device=device),
-        gap=torch.repeat_interleave(torch.arange(len(gaps)), lengths).to(device),
-        t=torch.cat([torch.as_tensor(gap.t) for gap in gaps]).float().to(device),
-    )
+def draw_gaps(
+    interpolator: Interpolator, gaps: Sequence[Gap], settings: dict[str, Any], generator: torch.Generator
+) -> list[torch.Tensor]:
+    """Return draws [T, M, S, S], 0 or 1, of the wanted slices of each gap.
 
+    `direct` draws every slice from the annotated ones, all gaps of a frame size in one batch. `autoregressive` (DUE,
+    section 4.2) goes upwards, and each slice is drawn from the one drawn before it and the annotated slices above.
 
-def draw_targets(
-    interpolator: Interpolator,
-    targets: Targets,
-    *,
-    draws: int,
-    filling: Filling,
-    generator: torch.Generator,
-) -> torch.Tensor:
-    """Return `draws` interpolations [T, N, S, S] in [0, 1] of all missing slices.
-
-    `direct` fills the slices of all gaps in one batch; `autoregressive` goes through each gap (published).
+    Args:
+        interpolator: a trained model.
+        gaps: what is to be filled.
+        settings: the settings `interpolate`; `draws`, `steps` and `filling` are used.
+        generator: source of the noise.
     """
-    gap = targets.gap
-    if filling == "direct":
-        context = targets.contexts[gap], targets.t, targets.gap_mm[gap], targets.pixel_mm[gap]
-        return interpolator.sample(*context, draws=draws, generator=generator).transpose(0, 1)
-    filled = [
-        fill_gap(
-            interpolator,
-            targets.contexts[row],
-            targets.t[gap == row],
-            float(targets.gap_mm[row]),
-            float(targets.pixel_mm[row]),
-            draws=draws,
-            filling=filling,
-            generator=generator,
+    if settings["filling"] == "autoregressive":
+        return [_one_after_another(interpolator, gap, settings, generator) for gap in gaps]
+    chain = {"draws": settings["draws"], "steps": settings["steps"], "generator": generator}
+    filled: dict[int, torch.Tensor] = {}
+    for numbers in by_size(gaps).values():
+        group = [gaps[number] for number in numbers]
+        drawn = interpolator.sample(surroundings(group), **chain)
+        filled |= dict(zip(numbers, drawn.split([len(gap.z) for gap in group], dim=1), strict=True))
+    return [filled[number] for number in range(len(gaps))]
+
+
+def expect_gaps(interpolator: Interpolator, gaps: Sequence[Gap], generator: torch.Generator) -> list[torch.Tensor]:
+    """Return the mean of all draws [M, S, S], in [0, 1], of the wanted slices of each gap, in one step."""
+    filled: dict[int, torch.Tensor] = {}
+    for numbers in by_size(gaps).values():
+        group = [gaps[number] for number in numbers]
+        mean = interpolator.expect(surroundings(group), generator)
+        filled |= dict(zip(numbers, mean.split([len(gap.z) for gap in group]), strict=True))
+    return [filled[number] for number in range(len(gaps))]
+
+
+def _one_after_another(
+    interpolator: Interpolator, gap: Gap, settings: dict[str, Any], generator: torch.Generator
+) -> torch.Tensor:
+    """Draw a gap's slices upwards, each from the last one drawn and the slices above; draws [T, M, S, S]."""
+    draws = settings["draws"]
+    around = surroundings([replace(gap, z=gap.z[:1], truth=None)] * draws)
+    filled = []
+    for z in gap.z:
+        around = replace(around, z=torch.full((draws,), float(z)))
+        drawn = interpolator.sample(around, draws=1, steps=settings["steps"], generator=generator)[0]
+        filled.append(drawn)
+        fields = torch.from_numpy(np.stack([clipped_field(frame) for frame in drawn.cpu().numpy()]))
+        around = replace(
+            around,
+            fields=_pushed(around.fields, fields),
+            context_z=_pushed(around.context_z, around.z),
+            shown=_pushed(around.shown, torch.ones(draws, dtype=torch.bool)),
         )
-        for row in range(len(targets.contexts))
-    ]
-    return torch.cat(filled, dim=1)
+    return torch.stack(filled, dim=1)
+
+
+def _pushed(slots: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
+    """Return slots [T, 4, ...] with a new slice [T, ...] right below, which moves the last one down by a slot."""
+    return torch.cat([slots[:, BELOW : BELOW + 1], below[:, None], slots[:, BELOW + 1 :]], dim=1)

@@ -1,16 +1,40 @@
-"""Frames: annotated slices of a lesion's block, resampled in-plane to one small size for the interpolator."""
+"""Frames: a lesion's annotated slices as small square images for the interpolator, at native resolution where they fit.
 
-from dataclasses import dataclass
+Frames depend on the lesion alone, not on the network's grid: `grid_lines` and `from_frames` put filled frames on it.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pandas as pd
 import torch
-from torch.nn.functional import interpolate
 
-from due.cases.grid import block_of, paste
+from due.cases.geometry import lesion_box
+from due.cases.grid import block_of, spacing_of
 from due.errors import DueError
+from due.interpolate.classical import clipped_field
+from due.interpolate.nodules import PAD, Nodule
+
+MULTIPLE = 8
+"""Edges of frames are multiples of it, since networks halve them up to three times."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a frame lies in a lesion's box, whose pixel (0, 0) is centred at (0, 0).
+
+    Attributes:
+        first_row, first_column: centre of frame pixel (0, 0) in pixels of the box, mostly negative or fractional.
+        row_step, column_step: pixels of the box per frame pixel.
+    """
+
+    first_row: float
+    first_column: float
+    row_step: float
+    column_step: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,8 +45,9 @@ class LesionFrames:
         lesion_id: name of the lesion.
         frames: share of annotation per pixel, float32 [A, S, S] in [0, 1], z ascending.
         z_mm: position of each frame, float64 [A] in mm, ascending.
-        pixel_mm: mean in-plane distance between pixels of a frame in mm.
+        pixel_mm: size of a frame pixel in mm.
         patient_id: whose lesion it is.
+        place: where the frames lie in the lesion's box.
     """
 
     lesion_id: str
@@ -30,6 +55,108 @@ class LesionFrames:
     z_mm: np.ndarray
     pixel_mm: float
     patient_id: str
+    place: Place
+
+    @property
+    def size(self) -> int:
+        """Edge of the frames in pixels, S."""
+        return self.frames.shape[-1]
+
+    @cached_property
+    def fields(self) -> np.ndarray:
+        """Signed distance fields of the frames, float32 [A, S, S] in [-1, 1]; see `clipped_field`."""
+        return np.stack([clipped_field(frame) for frame in self.frames])
+
+
+def choose_place(box_shape: tuple[int, int], spacing: tuple[float, float], largest: int) -> tuple[Place, int]:
+    """Return where the frame of a box lies and its edge S: the box in the middle, `PAD` frame pixels or more around it.
+
+    Frame pixels are square and as large as the coarser spacing, so where pixels are square the frame is a crop. A box
+    too large for that gets a frame of the largest edge, whose pixels are as large as it needs.
+
+    Args:
+        box_shape: pixels (h, w) of the box.
+        spacing: size (y, x) of its pixels in mm.
+        largest: largest edge of a frame in pixels.
+
+    Raises:
+        DueError: `largest` is not a multiple of 8, or leaves no room between the margins.
+    """
+    if largest % MULTIPLE or largest <= 2 * PAD:
+        raise DueError(
+            f"The largest frame (`interpolate.size`) is {largest} pixels, but must be a multiple of {MULTIPLE} "
+            f"above {2 * PAD}, for a margin of {PAD} pixels on each side. Set it to 32, for example."
+        )
+    steps = max(spacing) / np.asarray(spacing)
+    # NIfTI headers round spacings: nearly square pixels count as square.
+    steps[np.isclose(steps, 1, rtol=1e-4)] = 1
+    needed = np.max(box_shape / steps) + 2 * PAD
+    size = MULTIPLE * int(np.ceil(needed / MULTIPLE))
+    if size > largest:
+        size = largest
+        steps = np.max(np.multiply(box_shape, spacing)) / (largest - 2 * PAD) / np.asarray(spacing)
+    first = (np.asarray(box_shape) - 1) / 2 - steps * (size - 1) / 2
+    row, column = np.where(steps == 1, np.floor(first), first).tolist()
+    return Place(row, column, *steps.tolist()), size
+
+
+def to_frames(mask: np.ndarray, place: Place, size: int) -> np.ndarray:
+    """Return a mask [A, h, w] as frames, float32 [A, S, S] in [0, 1]: the share of each frame pixel that is annotated.
+
+    That is a copy at native resolution and a mean where the frame shrinks the mask. Outside the mask all is 0.
+
+    Args:
+        mask: 0 or 1, or probability, over the lesion's box.
+        place: where the frames lie in the box.
+        size: edge of a frame in pixels, S.
+    """
+    rows = _shares(place.first_row + place.row_step * np.arange(size), place.row_step, mask.shape[1])
+    columns = _shares(place.first_column + place.column_step * np.arange(size), place.column_step, mask.shape[2])
+    # Rounding may leave the range by one bit.
+    return (rows @ torch.from_numpy(mask.astype(np.float32)) @ columns.T).clamp(0, 1).numpy()
+
+
+def from_frames(frames: np.ndarray | torch.Tensor, place: Place, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return the values of frames [N, S, S] at native positions, float32 [N, H, W]: bilinear, 0 outside the frame.
+
+    Args:
+        frames: values of any range; tensors may lie on any device.
+        place: where the frames lie in the lesion's box.
+        rows: positions in rows of the box [H], fractional or outside it where need be.
+        columns: positions in columns of the box [W].
+    """
+    # On the CPU, since an accelerator may round the products to less than float32.
+    tensor = frames if isinstance(frames, torch.Tensor) else torch.from_numpy(np.array(frames, np.float32))
+    values = tensor.detach().cpu().float()
+    across = _shares((rows - place.first_row) / place.row_step, 1, values.shape[1])
+    along = _shares((columns - place.first_column) / place.column_step, 1, values.shape[2])
+    return (across @ values @ along.T).numpy()
+
+
+def _shares(centres: np.ndarray, width: float, length: int) -> torch.Tensor:
+    """Return which share of each interval, of `width` around `centres` [n], lies in each of `length` unit pixels.
+
+    For intervals of width 1 these are the weights of linear interpolation.
+    """
+    pixels = np.arange(length)
+    start = np.maximum(centres[:, None] - width / 2, pixels - 0.5)
+    stop = np.minimum(centres[:, None] + width / 2, pixels + 0.5)
+    return torch.from_numpy((stop - start) / width).clamp_min(0).float()
+
+
+def grid_lines(lesion: pd.Series, margin_mm: float, grid: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the lines of the network's grid [D, H, W] lie: rows [H] and columns [W] of the lesion's box.
+
+    Args:
+        lesion: its row of `lesions.parquet`.
+        margin_mm: margin of the block in mm.
+        grid: D, H and W.
+    """
+    block, box = block_of(lesion, margin_mm), lesion_box(lesion)
+    rows, columns = (
+        block.start[axis] - box.start[axis] + np.linspace(0, block.shape[axis] - 1, grid[axis]) for axis in (1, 2)
+    )
+    return rows, columns
 
 
 def training_lesions(lesions: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
@@ -45,27 +172,22 @@ def training_lesions(lesions: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFram
     return lesions[(lesions["label"] == 1) & ~lesions["patient_id"].isin(held_out)]
 
 
-def load_frames(*, lesions: pd.DataFrame, slices_file: Path, margin_mm: float, size: int) -> list[LesionFrames]:
+def load_frames(*, lesions: pd.DataFrame, slices_file: Path, size: int) -> list[LesionFrames]:
     """Return the annotated slices of `lesions` as frames, ordered by lesion; slices kept as truth are not read.
-
-    A frame covers the lesion's block in-plane and is resampled bilinearly with corners aligned, like the network's
-    grid: resampling it again with corners aligned puts it on the grid.
 
     Args:
         lesions: rows of the table `annotate/lesions.parquet`.
         slices_file: the file `annotate/slices.h5`.
-        margin_mm: margin of the block in mm.
-        size: edge of a frame in pixels, S.
+        size: largest edge of a frame in pixels.
 
     Raises:
-        DueError: the file of slices lacks one of the lesions.
+        DueError: the file of slices lacks one of the lesions, or `size` is no possible edge.
     """
     with h5py.File(slices_file) as file:
-        ordered = lesions.sort_values("lesion_id")
-        return [_lesion_frames(file, lesion, margin_mm, size) for _, lesion in ordered.iterrows()]
+        return [_lesion_frames(file, lesion, size) for _, lesion in lesions.sort_values("lesion_id").iterrows()]
 
 
-def _lesion_frames(file: h5py.File, lesion: pd.Series, margin_mm: float, size: int) -> LesionFrames:
+def _lesion_frames(file: h5py.File, lesion: pd.Series, largest: int) -> LesionFrames:
     if lesion.lesion_id not in file:
         raise DueError(
             f"{file.filename} has no slices of lesion {lesion.lesion_id}, which the table of lesions lists. "
@@ -73,26 +195,25 @@ def _lesion_frames(file: h5py.File, lesion: pd.Series, margin_mm: float, size: i
         )
     group = file[lesion.lesion_id]
     annotated = np.flatnonzero(group["annotated"][:])
-    block = block_of(lesion, margin_mm)
-    mask = paste(group["consensus"][:], lesion, block)[annotated + int(lesion.k_start) - block.start[0]]
-    edges_mm = [
-        max(pixels - 1, 1) * float(spacing)
-        for pixels, spacing in zip(mask.shape[1:], (lesion.spacing_y, lesion.spacing_x), strict=True)
-    ]
-    return LesionFrames(
-        lesion_id=lesion.lesion_id,
-        frames=_resample(mask, size),
-        z_mm=group["z_mm"][:][annotated],
-        pixel_mm=float(np.mean(edges_mm)) / (size - 1),
-        patient_id=lesion.patient_id,
-    )
+    spacing = spacing_of(lesion)[1:]
+    place, size = choose_place(group["consensus"].shape[1:], spacing, largest)
+    frames = to_frames(group["consensus"][annotated], place, size)
+    z_mm = group["z_mm"][:][annotated].astype(np.float64)
+    return LesionFrames(lesion.lesion_id, frames, z_mm, place.row_step * spacing[0], lesion.patient_id, place)
 
 
-def _resample(mask: np.ndarray, size: int) -> np.ndarray:
-    """Return a mask [A, H, W] as frames, float32 [A, S, S] in [0, 1]."""
-    if not len(mask):
-        return np.zeros((0, size, size), np.float32)
-    source = torch.from_numpy(mask).float()[:, None]
-    frames = interpolate(source, (size, size), mode="bilinear", align_corners=True)[:, 0]
-    # Rounding may leave the range by one bit.
-    return frames.clamp(0, 1).numpy()
+def frames_of(nodule: Nodule, size: int) -> LesionFrames:
+    """Return all slices of a nodule as frames; their place is one in `nodule.masks`, whose margin is the frame's too.
+
+    Args:
+        nodule: the nodule, with `PAD` pixels around its outlines.
+        size: largest edge of a frame in pixels.
+
+    Raises:
+        DueError: `size` is no possible edge.
+    """
+    h, w = (pixels - 2 * PAD for pixels in nodule.masks.shape[1:])
+    place, edge = choose_place((h, w), (nodule.pixel_mm, nodule.pixel_mm), size)
+    place = replace(place, first_row=place.first_row + PAD, first_column=place.first_column + PAD)
+    frames, pixel_mm = to_frames(nodule.masks, place, edge), place.row_step * nodule.pixel_mm
+    return LesionFrames(nodule.lesion_id, frames, nodule.z_mm, pixel_mm, nodule.patient_id, place)

@@ -1,127 +1,112 @@
-"""Gaps between two annotated slices: with known slices inside, for teaching and for scoring."""
+"""Gaps: slices to fill in, and the annotated slices around them in four slots."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from due.interpolate.frames import LesionFrames
 
+SLOTS = 4
+"""Annotated slices that are looked at: two below the gap and two above it, in ascending z."""
+BELOW, ABOVE = 1, 2
+"""Slots of the two slices that bound the gap."""
+
 
 @dataclass(frozen=True, eq=False)
 class Gap:
-    """Two slices with the known slices between them.
+    """Slices wanted between two annotated slices, and what is known around them.
 
     Attributes:
         lesion_id: name of the lesion.
-        contexts: the slice below and the slice above, float32 [2, S, S] in [0, 1].
-        gap_mm: distance between the contexts in mm.
-        pixel_mm: in-plane distance between pixels in mm.
-        t: relative position of each slice in the gap, float32 [M], strictly in (0, 1), ascending.
-        truth: the slices in the gap, float32 [M, S, S] in [0, 1].
+        contexts: annotated slices in four slots, float32 [4, S, S] in [0, 1]; 0 where the lesion has no such slice.
+        fields: their signed distance fields, float32 [4, S, S] in [-1, 1]; 0 where there is no slice.
+        context_z: their positions in mm, float64 [4]; 0 where there is no slice.
+        shown: which slots hold a slice, bool [4].
+        pixel_mm: size of a frame pixel in mm.
+        z: positions of the wanted slices in mm, float64 [M], ascending, strictly between the two inner slots.
+        truth: the wanted slices where they are known, float32 [M, S, S] in [0, 1]; else None.
     """
 
     lesion_id: str
     contexts: np.ndarray
-    gap_mm: float
+    fields: np.ndarray
+    context_z: np.ndarray
+    shown: np.ndarray
     pixel_mm: float
-    t: np.ndarray
-    truth: np.ndarray
-
-
-class Batch(NamedTuple):
-    """Training examples: B slices to predict and what is known of each.
-
-    Attributes:
-        target: the slice between, float32 [B, S, S] in [0, 1].
-        contexts: the two slices around it, float32 [B, 2, S, S] in [0, 1].
-        t: its relative position, float32 [B], strictly in (0, 1).
-        gap_mm: distance between the contexts, float32 [B] in mm.
-        pixel_mm: in-plane distance between pixels, float32 [B] in mm.
-    """
-
-    target: torch.Tensor
-    contexts: torch.Tensor
-    t: torch.Tensor
-    gap_mm: torch.Tensor
-    pixel_mm: torch.Tensor
-
-    def to(self, device: torch.device) -> "Batch":
-        """Return the batch on `device`."""
-        return Batch(*(tensor.to(device) for tensor in self))
-
-
-class GapDataset:
-    """Training triplets: slices i < j < l of a lesion's annotated slices, at most `max_gap` slices from i to l.
-
-    Patients are drawn with equal chances, then a lesion, the length of the pair, the pair, and the slice between.
-    Lesions with fewer than three annotated slices teach nothing and are left out.
-
-    Args:
-        frames: the lesions that may teach.
-        max_gap: longest distance between the two contexts in slices, at least 2.
-    """
-
-    def __init__(self, frames: Sequence[LesionFrames], max_gap: int) -> None:
-        self.max_gap = max_gap
-        self._by_patient: dict[str, list[LesionFrames]] = {}
-        for lesion in frames:
-            if len(lesion.frames) > 2:
-                self._by_patient.setdefault(lesion.patient_id, []).append(lesion)
-        self._patients = sorted(self._by_patient)
+    z: np.ndarray
+    truth: np.ndarray | None
 
     @property
-    def lesions(self) -> list[LesionFrames]:
-        """The lesions that teach, by patient."""
-        return [lesion for patient in self._patients for lesion in self._by_patient[patient]]
+    def size(self) -> int:
+        """Edge of the frames in pixels, S."""
+        return self.contexts.shape[-1]
+
+    @property
+    def t(self) -> np.ndarray:
+        """Relative positions of the wanted slices between the two inner slots [M], strictly in (0, 1)."""
+        low, high = self.context_z[BELOW], self.context_z[ABOVE]
+        return (self.z - low) / (high - low)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is known around N wanted slices of one frame size.
+
+    Attributes:
+        fields: signed distance fields of the contexts [N, 4, S, S] in [-1, 1].
+        context_z: their positions in mm [N, 4].
+        shown: which of them are shown, bool [N, 4]; the others must not matter.
+        z: position of each wanted slice in mm [N].
+        pixel_mm: size of a frame pixel in mm [N].
+    """
+
+    fields: torch.Tensor
+    context_z: torch.Tensor
+    shown: torch.Tensor
+    z: torch.Tensor
+    pixel_mm: torch.Tensor
 
     def __len__(self) -> int:
-        """Number of different triplets."""
-        return sum(
-            (len(lesion.frames) - length) * (length - 1)
-            for lesion in self.lesions
-            for length in range(2, self._longest(lesion) + 1)
-        )
+        return len(self.z)
 
-    def _longest(self, lesion: LesionFrames) -> int:
-        return min(self.max_gap, len(lesion.frames) - 1)
+    def __getitem__(self, rows: torch.Tensor | slice) -> "Surroundings":
+        """Return those of some wanted slices."""
+        return Surroundings(*(getattr(self, field.name)[rows] for field in fields(self)))
 
-    def batch(self, size: int, generator: np.random.Generator) -> Batch:
-        """Draw `size` triplets, each flipped, transposed and reversed at random."""
-        examples = [self._example(generator) for _ in range(size)]
-        columns = zip(*examples, strict=True)
-        return Batch(*(torch.from_numpy(np.stack(column).astype(np.float32)) for column in columns))
-
-    def _example(self, generator: np.random.Generator) -> tuple[np.ndarray | float, ...]:
-        """Draw one triplet: target [S, S], contexts [2, S, S], t, gap in mm, pixel in mm."""
-        candidates = self._by_patient[self._patients[generator.integers(len(self._patients))]]
-        lesion = candidates[generator.integers(len(candidates))]
-        length = int(generator.integers(2, self._longest(lesion) + 1))
-        first = int(generator.integers(len(lesion.frames) - length))
-        gap = _gap(lesion, first, first + length)
-        inside = int(generator.integers(length - 1))
-        target, contexts = augment(gap.truth[inside], gap.contexts, generator)
-        t = float(gap.t[inside])
-        # Nothing distinguishes up from down, so a reversed pair is an example as good.
-        if generator.random() < 0.5:
-            contexts, t = contexts[::-1], 1 - t
-        return target, contexts, t, gap.gap_mm, gap.pixel_mm
+    def to(self, device: torch.device) -> "Surroundings":
+        """Return the same on `device`."""
+        return Surroundings(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
-def augment(target: np.ndarray, contexts: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return target [S, S] and contexts [2, S, S] in one of the eight orientations of a square, drawn at random."""
-    stack = np.concatenate([target[None], contexts])
-    flip_rows, flip_columns, transpose = generator.random(3) < 0.5
-    if flip_rows:
-        stack = stack[:, ::-1]
-    if flip_columns:
-        stack = stack[:, :, ::-1]
-    if transpose:
-        stack = stack.swapaxes(1, 2)
-    return stack[0], stack[1:]
+def gap_between(
+    lesion: LesionFrames, kept: Sequence[int], lower: int, z: np.ndarray, truth: np.ndarray | None = None
+) -> Gap:
+    """Return the gap above the annotated slice `kept[lower]`.
+
+    Args:
+        lesion: the lesion's frames.
+        kept: numbers of the slices that may be seen, ascending.
+        lower: place in `kept` of the slice below the gap.
+        z: positions of the wanted slices in mm [M].
+        truth: the wanted slices [M, S, S], where they are known.
+    """
+    places = lower + np.arange(SLOTS) - BELOW
+    shown = (places >= 0) & (places < len(kept))
+    slices = np.asarray(kept)[places.clip(0, len(kept) - 1)]
+    mask = shown[:, None, None]
+    return Gap(
+        lesion_id=lesion.lesion_id,
+        contexts=lesion.frames[slices] * mask,
+        fields=lesion.fields[slices] * mask,
+        context_z=lesion.z_mm[slices] * shown,
+        shown=shown,
+        pixel_mm=lesion.pixel_mm,
+        z=z,
+        truth=truth,
+    )
 
 
 def hold_out_gaps(frames: Sequence[LesionFrames], every: int) -> list[Gap]:
@@ -134,20 +119,30 @@ def hold_out_gaps(frames: Sequence[LesionFrames], every: int) -> list[Gap]:
         frames: lesions with all their annotated slices.
         every: step between kept slices, at least 2.
     """
-    return [
-        _gap(lesion, first, last) for lesion in frames for first, last in pairwise(range(0, len(lesion.frames), every))
-    ]
+    gaps = []
+    for lesion in frames:
+        kept = range(0, len(lesion.frames), every)
+        for lower, (first, last) in enumerate(pairwise(kept)):
+            hidden = slice(first + 1, last)
+            gaps.append(gap_between(lesion, kept, lower, lesion.z_mm[hidden], lesion.frames[hidden]))
+    return gaps
 
 
-def _gap(lesion: LesionFrames, first: int, last: int) -> Gap:
-    """Return the gap between two annotated slices, given by their numbers among the annotated ones."""
-    inside = slice(first + 1, last)
-    z = lesion.z_mm
-    return Gap(
-        lesion_id=lesion.lesion_id,
-        contexts=lesion.frames[[first, last]],
-        gap_mm=float(z[last] - z[first]),
-        pixel_mm=lesion.pixel_mm,
-        t=((z[inside] - z[first]) / (z[last] - z[first])).astype(np.float32),
-        truth=lesion.frames[inside],
+def surroundings(gaps: Sequence[Gap]) -> Surroundings:
+    """Return what is known around all wanted slices of gaps of one frame size, gap after gap."""
+    rows = np.repeat(np.arange(len(gaps)), [len(gap.z) for gap in gaps])
+    return Surroundings(
+        fields=torch.from_numpy(np.stack([gap.fields for gap in gaps])[rows]),
+        context_z=torch.from_numpy(np.stack([gap.context_z for gap in gaps])[rows]).float(),
+        shown=torch.from_numpy(np.stack([gap.shown for gap in gaps])[rows]),
+        z=torch.from_numpy(np.concatenate([gap.z for gap in gaps])).float(),
+        pixel_mm=torch.tensor([gap.pixel_mm for gap in gaps], dtype=torch.float32)[torch.from_numpy(rows)],
     )
+
+
+def by_size(gaps: Sequence[Gap]) -> dict[int, list[int]]:
+    """Return the numbers of the gaps of each frame size, smallest size first."""
+    numbers: dict[int, list[int]] = {}
+    for number, gap in enumerate(gaps):
+        numbers.setdefault(gap.size, []).append(number)
+    return dict(sorted(numbers.items()))

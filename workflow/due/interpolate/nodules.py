@@ -24,6 +24,7 @@ class Nodule:
         lesion_id: as in `annotate/lesions.parquet`.
         patient_id: whose nodule it is.
         masks: consensus, bool [K, h, w], no slice empty.
+        readers: what each reader outlined, bool [R, K, h, w].
         z_mm: position of each slice in mm [K], ascending.
         pixel_mm: in-plane size of a pixel in mm.
     """
@@ -31,6 +32,7 @@ class Nodule:
     lesion_id: str
     patient_id: str
     masks: np.ndarray
+    readers: np.ndarray
     z_mm: np.ndarray
     pixel_mm: float
 
@@ -74,9 +76,17 @@ def load_nodules(database: Database) -> list[Nodule]:
             filled = np.flatnonzero(masks.any(axis=(1, 2)))
             if len(filled) != filled[-1] - filled[0] + 1:
                 continue
-            padded = np.pad(masks[filled], ((0, 0), (PAD, PAD), (PAD, PAD)))
-            name = f"{scan.patient_id}-s{scan.scan_id}-n{number}"
-            nodules.append(Nodule(name, scan.patient_id, padded, scan.z_mm[box.start[0] + filled], scan.pixel_spacing))
+            margin = ((0, 0), (PAD, PAD), (PAD, PAD))
+            nodules.append(
+                Nodule(
+                    lesion_id=f"{scan.patient_id}-s{scan.scan_id}-n{number}",
+                    patient_id=scan.patient_id,
+                    masks=np.pad(masks[filled], margin),
+                    readers=np.pad(np.asarray(readers, bool)[:, filled], ((0, 0), *margin)),
+                    z_mm=scan.z_mm[box.start[0] + filled],
+                    pixel_mm=scan.pixel_spacing,
+                )
+            )
     return nodules
 
 

@@ -9,13 +9,19 @@ from matplotlib.figure import Figure
 
 from due.paper.style import RC, save_figure
 
-# Okabe and Ito's colours; a tuned method has the colour of its plain form, and a filled marker.
+# Okabe and Ito's colours, and a few of Tol's; a tuned method has the colour of its plain form, and a filled marker.
 COLORS = {
     "nearest": "#000000",
     "linear": "#999999",
     "signed_distance": "#0072B2",
     "centroid_aligned": "#D55E00",
     "cubic_spline": "#009E73",
+    "morphological": "#882255",
+    "morphological_filled": "#AA4499",
+    "regression": "#CC79A7",
+    "diffusion": "#56B4E9",
+    "diffusion_draws": "#332288",
+    "uncertainty": "#E69F00",
 }
 TUNED = "_tuned"
 WIDTH = 0.6

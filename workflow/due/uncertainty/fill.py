@@ -1,37 +1,35 @@
 """Filling a lesion's grid: interpolated annotation, variance and weight of the planes between annotated slices."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import interpolate
 
 from due.interpolate.diffusion import Interpolator
-from due.interpolate.filling import draw_targets
-from due.interpolate.frames import LesionFrames
-from due.interpolate.targets import Targets, padded, slots
+from due.interpolate.filling import draw_gaps, expect_gaps
+from due.interpolate.frames import LesionFrames, from_frames
+from due.interpolate.gaps import Gap, by_size, gap_between
 from due.uncertainty.mapping import MAPPINGS
 from due.uncertainty.planes import Planes
-from due.uncertainty.predictor import UncertaintyPredictor
+from due.uncertainty.predictor import Prediction, UncertaintyPredictor
 
 
-def missing_targets(planes: Planes, frames: LesionFrames, device: torch.device) -> Targets:
-    """Return a lesion's missing planes as targets, each between the two annotated slices around it."""
-    lower, gap = np.unique(planes.lower, return_inverse=True)
-    contexts = np.stack([frames.frames[lower], frames.frames[lower + 1]], axis=1)
-    gap_mm = planes.z_mm[lower + 1] - planes.z_mm[lower]
-    return Targets(
-        contexts=torch.as_tensor(contexts, dtype=torch.float32, device=device),
-        gap_mm=torch.as_tensor(gap_mm, dtype=torch.float32, device=device),
-        pixel_mm=torch.full((len(lower),), frames.pixel_mm, dtype=torch.float32, device=device),
-        gap=torch.as_tensor(gap, device=device),
-        t=torch.as_tensor(planes.t, dtype=torch.float32, device=device),
-    )
+def missing_gaps(planes: Planes, frames: LesionFrames) -> list[Gap]:
+    """Return a lesion's missing planes as gaps, each between the two annotated slices around it, z ascending."""
+    kept = range(len(frames.frames))
+    gaps = []
+    for lower in np.unique(planes.lower):
+        start, stop = planes.z_mm[lower], planes.z_mm[lower + 1]
+        t = planes.t[planes.lower == lower]
+        gaps.append(gap_between(frames, kept, int(lower), start + t * (stop - start)))
+    return gaps
 
 
 def fill_lesion(
     planes: Planes,
     frames: LesionFrames,
+    lines: tuple[np.ndarray, np.ndarray],
     *,
     interpolator: Interpolator,
     predictor: UncertaintyPredictor,
@@ -44,10 +42,11 @@ def fill_lesion(
     Args:
         planes: what is known of the lesion on the grid [D, H, W].
         frames: its annotated slices, as many as `planes` knows.
+        lines: where the grid's rows [H] and columns [W] lie in the lesion's box, see `grid_lines`.
         interpolator: the diffusion interpolator.
         predictor: the imputed uncertainty predictor.
-        interpolate_settings: the section `interpolate`; `draws` and `filling` are used.
-        settings: the section `uncertainty`; `latent_at_inference` and `mapping` are used.
+        interpolate_settings: the section `interpolate`; `draws`, `steps` and `filling` are used.
+        settings: the section `uncertainty`; `estimate`, `latent_at_inference` and `mapping` are used.
         generator: random stream of this lesion, on the device of the models.
 
     Returns:
@@ -57,13 +56,15 @@ def fill_lesion(
     interpolated = planes.nearest.astype(np.float32)
     variance, weight = np.zeros_like(interpolated), np.ones_like(interpolated)
     if len(planes.missing):
-        targets = missing_targets(planes, frames, generator.device)
-        shape = planes.nearest.shape[1:]
-        draws, filling = interpolate_settings["draws"], interpolate_settings["filling"]
-        drawn = draw_targets(interpolator, targets, draws=draws, filling=filling, generator=generator)
-        interpolated[planes.missing] = enlarged(drawn.mean(0), shape)
-        latent = settings["latent_at_inference"]
-        variance[planes.missing] = enlarged(predict_targets(predictor, targets, latent, generator), shape)
+        gaps = missing_gaps(planes, frames)
+        if settings["estimate"] == "draws":
+            means = [drawn.mean(0) for drawn in draw_gaps(interpolator, gaps, interpolate_settings, generator)]
+        else:
+            means = expect_gaps(interpolator, gaps, generator)
+        predicted = predict_gaps(predictor, gaps, settings["latent_at_inference"], generator)
+        interpolated[planes.missing] = from_frames(torch.cat(means), frames.place, *lines)
+        variances = torch.cat([answer.variance for answer in predicted])
+        variance[planes.missing] = from_frames(variances, frames.place, *lines)
         for lower in np.unique(planes.lower):
             gap = planes.missing[planes.lower == lower]
             weight[gap] = MAPPINGS[settings["mapping"]](variance[gap])
@@ -71,19 +72,33 @@ def fill_lesion(
     return {name: values.astype(np.float16) for name, values in content.items()}
 
 
-def predict_targets(
-    predictor: UncertaintyPredictor, targets: Targets, latent: str, generator: torch.Generator
-) -> torch.Tensor:
-    """Return the predicted variance [N, S, S] of missing slices, all gaps in one pass."""
-    gaps = len(targets.contexts)
-    place, _ = slots(targets.gap, gaps)
-    target_z = padded(targets.z, targets.gap, gaps)
-    predicted = predictor.predict(
-        targets.contexts, targets.context_z, target_z, targets.pixel_mm, latent=latent, generator=generator
-    )
-    return predicted[targets.gap, place]
+def predict_gaps(
+    predictor: UncertaintyPredictor, gaps: Sequence[Gap], latent: str, generator: torch.Generator
+) -> list[Prediction]:
+    """Return predicted mean and variance [M, S, S] of each gap's wanted slices, gaps of one frame size in one pass.
 
-
-def enlarged(frames: torch.Tensor, shape: tuple[int, int]) -> np.ndarray:
-    """Return frames [N, S, S] at `shape` [N, H, W], bilinear with corners aligned."""
-    return interpolate(frames[:, None], shape, mode="bilinear", align_corners=True)[:, 0].cpu().numpy()
+    Args:
+        predictor: a trained predictor.
+        gaps: what is asked for.
+        latent: `mean` or `draw`, see `UncertaintyPredictor.predict`.
+        generator: random stream of draws, on the predictor's device.
+    """
+    device = next(predictor.parameters()).device
+    answers: dict[int, Prediction] = {}
+    for numbers in by_size(gaps).values():
+        group = [gaps[number] for number in numbers]
+        most = max(len(gap.z) for gap in group)
+        z = np.stack([np.pad(gap.z, (0, most - len(gap.z)), mode="edge") for gap in group])
+        predicted = predictor.predict(
+            torch.from_numpy(np.stack([gap.contexts for gap in group])).float().to(device),
+            torch.from_numpy(np.stack([gap.context_z for gap in group])).float().to(device),
+            torch.from_numpy(np.stack([gap.shown for gap in group])).to(device),
+            torch.from_numpy(z).float().to(device),
+            torch.tensor([gap.pixel_mm for gap in group], dtype=torch.float32, device=device),
+            latent=latent,
+            generator=generator,
+        )
+        for row, number in enumerate(numbers):
+            count = len(gaps[number].z)
+            answers[number] = Prediction(predicted.mean[row, :count], predicted.variance[row, :count])
+    return [answers[number] for number in range(len(gaps))]

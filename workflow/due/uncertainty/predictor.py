@@ -1,19 +1,33 @@
 """The imputed uncertainty predictor: a neural-process VAE whose time is a position in mm (DUE, section 4.3).
 
-The published predictor asks for fixed times whatever the gap is; here distance is an input. Only differences of
-positions enter, so a shift along z changes nothing, and contexts are summed over, so their order does not matter.
+The published predictor asks for fixed times whatever the gap is; here distance is an input. Only absolute differences
+of positions enter, so that shifting or mirroring z changes nothing, and contexts are summed over, so that their order
+does not matter.
 """
 
 import math
-from typing import Literal
+from itertools import pairwise
+from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 from torch.distributions import Normal, kl_divergence
 from torch.nn import functional as F
 
+from due.interpolate.classical import REACH, clipped_field
+
 MAX_VARIANCE = 0.25
 """The largest variance that values in [0, 1] can have."""
+
+NEAR = -3.5 / REACH
+"""Field 3 pixels outside of a shape, whose outline runs half a pixel outside of its outermost pixels."""
+
+FAR_WEIGHT = 0.2
+"""How much the mean over the pixels far from all shapes counts in the loss, beside 1 for that over the near ones."""
+
+SHARPNESS = REACH / 1.5
+"""Logit of a field of 1: a signed distance turns from outside to inside over 1.5 pixels."""
 
 WAVELENGTHS_MM = (4.0, 8.0, 16.0, 32.0, 64.0)
 """Wavelengths of the Fourier features of a distance."""
@@ -21,99 +35,204 @@ WAVELENGTHS_MM = (4.0, 8.0, 16.0, 32.0, 64.0)
 COORDINATES = 2 * len(WAVELENGTHS_MM) + 4
 """Number of features that `coordinates` returns."""
 
+GROUPS = 8
+"""Groups of the group normalisation; widths are multiples of it."""
 
-def coordinates(distance: torch.Tensor, span: torch.Tensor, pixel_mm: torch.Tensor) -> torch.Tensor:
-    """Return features [..., F] of signed distances along z.
+
+class Prediction(NamedTuple):
+    """What the predictor says of slices.
+
+    Attributes:
+        mean: mean annotation [B, M, S, S], in [0, 1].
+        variance: its variance [B, M, S, S], in [0, 0.25].
+    """
+
+    mean: torch.Tensor
+    variance: torch.Tensor
+
+
+class Around(NamedTuple):
+    """Where a target lies among the contexts.
+
+    Attributes:
+        distance: distance from each target to each context in mm [B, M, C], 0 for contexts that are not shown.
+        below: share of each context in the nearest one below the target [B, M, C]; all 0 where there is none.
+        above: the same above the target; a context at the target's own place is on both sides.
+        below_mm: distance to the nearest context below in mm [B, M], 0 where there is none.
+        above_mm: the same above.
+        between: whether there is a context on both sides, bool [B, M].
+    """
+
+    distance: torch.Tensor
+    below: torch.Tensor
+    above: torch.Tensor
+    below_mm: torch.Tensor
+    above_mm: torch.Tensor
+    between: torch.Tensor
+
+    @property
+    def nearest(self) -> torch.Tensor:
+        """Share of each context in the linear blend at the target [B, M, C]; the nearest one has all on one side."""
+        span = self.below_mm + self.above_mm
+        t = torch.where(span > 0, self.below_mm / span.clamp(min=1e-6), 0.5)[..., None]
+        blend = (1 - t) * self.below + t * self.above
+        return torch.where(self.between[..., None], blend, self.below + self.above)
+
+
+def outline_fields(contexts: torch.Tensor) -> torch.Tensor:
+    """Return the signed distance to the outline at 0.5 [..., S, S], clipped at 6 pixels and divided by them.
 
     Args:
-        distance: signed distance in mm [...].
-        span: distance between the outermost contexts in mm, 0 for a single context; broadcasts to [...].
+        contexts: probabilities [..., S, S]; the fields come back on the same device, positive inside.
+    """
+    frames = contexts.flatten(0, -3).cpu().numpy()
+    fields = np.stack([clipped_field(frame) for frame in frames])
+    return torch.from_numpy(fields).to(contexts.device).reshape(contexts.shape)
+
+
+def around(context_z: torch.Tensor, shown: torch.Tensor, target_z: torch.Tensor) -> Around:
+    """Return where targets at `target_z` [B, M] lie among the shown contexts at `context_z` [B, C], all in mm."""
+    shown = shown[:, None].expand(-1, target_z.shape[1], -1)
+    offset = torch.where(shown, context_z[:, None] - target_z[:, :, None], 0)
+    distance = offset.abs()
+    sides = [_nearest(distance, shown & (offset <= 0)), _nearest(distance, shown & (offset >= 0))]
+    (below, below_mm), (above, above_mm) = sides
+    return Around(distance, below, above, below_mm, above_mm, below.any(-1) & above.any(-1))
+
+
+def _nearest(distance: torch.Tensor, candidates: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return shares [..., C] of the candidate at the least distance (equal ones share), and that distance [...]."""
+    reach = distance.masked_fill(~candidates, torch.inf)
+    least = reach.amin(-1, keepdim=True)
+    chosen = (candidates & (reach <= least)).to(distance.dtype)
+    share = chosen / chosen.sum(-1, keepdim=True).clamp(min=1)
+    return share, torch.where(candidates.any(-1), least[..., 0], 0)
+
+
+def coordinates(distance: torch.Tensor, span: torch.Tensor, side: torch.Tensor, pixel_mm: torch.Tensor) -> torch.Tensor:
+    """Return features [..., F] of distances along z.
+
+    Args:
+        distance: distance in mm, not negative [...].
+        span: length in mm with which it is compared, 0 where there is none; broadcasts to [...].
+        side: a number in [0, 1] that says more of its kind; broadcasts to [...].
         pixel_mm: size of a frame pixel in mm; broadcasts to [...].
     """
-    span, pixel_mm = span.expand_as(distance), pixel_mm.expand_as(distance)
+    span, side, pixel_mm = (value.expand_as(distance) for value in (span, side, pixel_mm))
     relative = torch.where(span > 0, distance / span.clamp(min=1e-3), 0)
     angles = 2 * math.pi * distance[..., None] / distance.new_tensor(WAVELENGTHS_MM)
-    plain = torch.stack([distance / 10, relative, span / 10, pixel_mm.log()], dim=-1)
+    plain = torch.stack([(1 + distance).log(), relative.clamp(max=4), side, pixel_mm.log()], dim=-1)
     return torch.cat([angles.sin(), angles.cos(), plain], dim=-1)
 
 
 class UncertaintyPredictor(nn.Module):
-    """Predicts the variance of interpolated slices at any positions from any number of annotated slices.
+    """Predicts mean and variance of interpolated slices at any positions from any number of annotated slices.
 
-    In the shapes below a batch has B gaps, each with C >= 1 annotated slices (contexts) and M missing ones (targets);
-    frames have S x S pixels, S even.
+    A U-Net for each target starts from the blend of the signed distance fields of the annotated slices around it; on
+    its way down it takes in maps of all annotated slices, which are made once per gap and mixed by their distances.
+
+    In the shapes below a batch has B gaps, each with C >= 1 annotated slices (contexts), of which some are shown, and M
+    missing ones (targets); frames have S x S pixels, S a multiple of 8.
 
     Args:
-        width: channels of the feature maps.
+        width: channels of the feature maps at half resolution, a multiple of 8; twice as many below.
         latent: size L of the Gaussian latent, which all targets of a gap share.
     """
 
     def __init__(self, *, width: int, latent: int) -> None:
         super().__init__()
-        self.fine = nn.Sequential(nn.Conv2d(1, width, 3, padding=1), nn.SiLU())
-        self.coarse = _halving(width)
-        self.target = nn.Sequential(nn.Conv2d(1, width, 3, padding=1), nn.SiLU(), _halving(width))
-        self.place = nn.Linear(COORDINATES, width)
-        self.prior = _perceptron(width, width, 2 * latent)
-        self.posterior = _perceptron(2 * width, width, 2 * latent)
-        # For each target and context: how much the context counts, and a scale and a shift of each of its two maps.
-        self.relation = _perceptron(COORDINATES, 2 * width, 1 + 4 * width)
-        self.latent_shift = nn.Linear(latent, width)
-        self.decode_coarse = nn.Sequential(nn.SiLU(), nn.Conv2d(width, width, 3, padding=1), nn.SiLU())
-        self.decode_fine = nn.Sequential(
-            nn.SiLU(), nn.Conv2d(width, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, 1, 3, padding=1)
-        )
-        # Most pixels are certain, so that training starts near 0 and not at half of the largest variance.
-        nn.init.constant_(self.decode_fine[-1].bias, -3.0)
+        widths = (width, 2 * width, 2 * width)
+        self.widths = widths
+        self.context = _encoder(2, widths, fold=2)
+        self.target = _encoder(2, widths[1:], fold=4)
+        self.place = nn.Linear(COORDINATES, widths[-1])
+        self.prior = _perceptron(widths[-1], 2 * width, 2 * latent)
+        self.posterior = _perceptron(2 * widths[-1], 2 * width, 2 * latent)
+        # For each target and context: how much the context counts, and a scale and a shift of each of its maps.
+        self.relation = _perceptron(COORDINATES, 2 * width, 1 + 2 * sum(widths))
+        self.condition = nn.Linear(2 * COORDINATES + latent, 2 * width)
+        self.enter = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, width, 3, padding=1))
+        self.down = nn.ModuleList(nn.Conv2d(above, below, 3, stride=2, padding=1) for above, below in pairwise(widths))
+        self.descend = nn.ModuleList(_Block(channels, 2 * width) for channels in widths)
+        self.up = nn.ModuleList(nn.Conv2d(below, above, 1) for above, below in pairwise(widths))
+        self.ascend = nn.ModuleList(_Block(channels, 2 * width) for channels in widths[:-1])
+        # No normalisation here: it would take away how large the variance is as a whole.
+        self.leave = nn.Sequential(nn.SiLU(), nn.Conv2d(width, 8, 3, padding=1), nn.PixelShuffle(2))
+        # Training starts near the classical answer, see `_decode`.
+        nn.init.normal_(self.leave[1].weight, std=0.01)
+        nn.init.zeros_(self.leave[1].bias)
 
     def loss(
         self,
         contexts: torch.Tensor,
         context_z: torch.Tensor,
+        shown: torch.Tensor,
         target_z: torch.Tensor,
         pixel_mm: torch.Tensor,
         *,
+        mean: torch.Tensor,
         variance: torch.Tensor,
         taken: torch.Tensor,
+        fields: torch.Tensor | None = None,
+        partial: torch.Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the two terms of the negative ELBO of sampled variances, reconstruction and KL divergence.
+        """Return the two terms of the negative ELBO of sampled means and variances, reconstruction and KL divergence.
 
-        The reconstruction is the cross-entropy of 4 x variance, a number in [0, 1], in nats per pixel of a target;
-        the divergence is that of posterior q(z|C,T) from prior q(z|C), in nats per gap.
+        The reconstruction is the cross-entropy of the mean plus that of 4 x variance, a number in [0, 1], in nats per
+        pixel: the mean over a slice's pixels near the shapes, plus a little of that over the others, and then over
+        slices, so that a slice counts the same whatever the size of its lesion and its frame. The divergence is that of
+        posterior q(z|C,T) from prior q(z|C), in nats per gap.
+
+        Samples that knew more contexts than are shown have too little variance. Their mean is right on average, and
+        what it differs from the predicted one is the missing part of the variance (law of total variance). The latent
+        is then drawn from the prior, since the posterior would tell the prediction what is hidden.
 
         Args:
             contexts: annotated slices, probabilities [B, C, S, S].
             context_z: their positions in mm [B, C].
+            shown: which of them are shown, at least one per gap, bool [B, C]; the others do not matter.
             target_z: positions of the missing slices in mm [B, M].
             pixel_mm: size of a frame pixel in mm [B].
+            mean: sampled mean of the missing slices, in [0, 1] [B, M, S, S].
             variance: sampled variance of the missing slices, in [0, 0.25] [B, M, S, S].
-            taken: which targets are real and not padding [B, M].
+            taken: which targets are real and not padding, bool [B, M].
+            fields: `outline_fields` of the contexts, where they are at hand [B, C, S, S].
+            partial: of which gaps the samples knew contexts that are not shown, bool [B]; of none by default.
             generator: random stream of the latent's draw.
         """
-        fine, coarse = self._encode(contexts)
-        share = variance / MAX_VARIANCE
-        summary = self._summary(coarse, context_z, context_z, pixel_mm)
-        seen = self._summary(_each(self.target, share[:, :, None]), target_z, context_z, pixel_mm, taken)
+        known = _Known.of(contexts, context_z, shown, pixel_mm, fields)
+        maps = self._encode(known)
+        sampled = torch.stack([mean, variance / MAX_VARIANCE], dim=2)
+        summary = self._summary(maps[-1], known.z, known.shown, known)
+        seen = self._summary(_each(self.target, sampled)[-1], target_z, taken, known)
         prior = _gaussian(self.prior(summary))
         posterior = _gaussian(self.posterior(torch.cat([summary, seen], dim=1)))
-        latent = _draw(posterior, generator)
-        logits = self._decode(fine, coarse, context_z, target_z, pixel_mm, latent)
-        reconstruction = F.binary_cross_entropy_with_logits(logits[taken], share[taken])
-        return reconstruction, kl_divergence(posterior, prior).sum(1).mean()
+        told = posterior if partial is None else _either(partial, prior, posterior)
+        logits = self._decode(known, maps, target_z, _draw(told, generator))
+        if partial is not None:
+            missed = (mean - logits[:, :, 0].detach().sigmoid()) ** 2 * partial[:, None, None, None]
+            variance = (variance + missed).clamp(max=MAX_VARIANCE)
+        entropy = F.binary_cross_entropy_with_logits(logits[:, :, 0], mean, reduction="none")
+        entropy = entropy + _entropy(_log_share(logits), variance / MAX_VARIANCE)
+        shapes = known.fields.masked_fill(~shown[..., None, None], -1).amax(1, keepdim=True)
+        near = (shapes >= NEAR) | (mean >= 0.01)
+        slices = _mean_of(entropy, near) + FAR_WEIGHT * _mean_of(entropy, ~near)
+        return slices[taken].mean(), kl_divergence(posterior, prior).sum(1).mean()
 
     @torch.no_grad()
     def predict(
         self,
         contexts: torch.Tensor,
         context_z: torch.Tensor,
+        shown: torch.Tensor,
         target_z: torch.Tensor,
         pixel_mm: torch.Tensor,
         *,
         latent: Literal["mean", "draw"] = "mean",
         generator: torch.Generator | None = None,
-    ) -> torch.Tensor:
-        """Return the variance [B, M, S, S], in [0, 0.25], of slices at `target_z` between or beside the contexts.
+    ) -> Prediction:
+        """Return mean and variance of slices at `target_z`, between the contexts or beside them.
 
         The latent is the prior's mean, so that the answer does not change from call to call, or one draw of the
         prior per gap (published).
@@ -121,59 +240,131 @@ class UncertaintyPredictor(nn.Module):
         Args:
             contexts: annotated slices, probabilities [B, C, S, S].
             context_z: their positions in mm [B, C].
+            shown: which of them are shown, at least one per gap, bool [B, C]; the others do not matter.
             target_z: positions asked for in mm [B, M].
             pixel_mm: size of a frame pixel in mm [B].
             latent: `mean` or `draw`.
             generator: random stream of the draw.
         """
-        fine, coarse = self._encode(contexts)
-        prior = _gaussian(self.prior(self._summary(coarse, context_z, context_z, pixel_mm)))
+        known = _Known.of(contexts, context_z, shown, pixel_mm, None)
+        maps = self._encode(known)
+        prior = _gaussian(self.prior(self._summary(maps[-1], known.z, known.shown, known)))
         chosen = prior.mean if latent == "mean" else _draw(prior, generator)
-        return MAX_VARIANCE * self._decode(fine, coarse, context_z, target_z, pixel_mm, chosen).sigmoid()
+        logits = self._decode(known, maps, target_z, chosen)
+        return Prediction(logits[:, :, 0].sigmoid(), MAX_VARIANCE * _log_share(logits).exp().clamp(max=1))
 
-    def _encode(self, contexts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return maps of each context at full [B, C, F, S, S] and half resolution."""
-        fine = _each(self.fine, contexts[:, :, None] * 2 - 1)
-        return fine, _each(self.coarse, fine)
+    def _encode(self, known: "_Known") -> list[torch.Tensor]:
+        """Return maps [B, C, F, s, s] of each context, at a half, a quarter and an eighth of the resolution."""
+        return _each(self.context, torch.stack([2 * known.contexts - 1, known.fields], dim=2))
 
-    def _summary(
-        self,
-        maps: torch.Tensor,
-        z: torch.Tensor,
-        context_z: torch.Tensor,
-        pixel_mm: torch.Tensor,
-        taken: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """Return one vector [B, F] for a set of slices: the mean over those that are `taken` of maps and places."""
-        distance = z - context_z.mean(1, keepdim=True)
-        place = self.place(coordinates(distance, _span(context_z), pixel_mm[:, None]))
+    def _summary(self, maps: torch.Tensor, z: torch.Tensor, counted: torch.Tensor, known: "_Known") -> torch.Tensor:
+        """Return one vector [B, F] for a set of slices: the mean over those that are `counted` of maps and places."""
+        centre, span = known.middle
+        distance = torch.where(counted, (z - centre).abs(), 0)
+        place = self.place(coordinates(distance, span, distance.new_zeros(()), known.pixel_mm[:, None]))
         slices = F.silu(maps.mean((-2, -1)) + place)
-        weight = torch.ones_like(z) if taken is None else taken.to(z.dtype)
-        return torch.einsum("bm,bmf->bf", weight / weight.sum(1, keepdim=True), slices)
+        weight = counted.to(z.dtype)
+        return torch.einsum("bm,bmf->bf", weight / weight.sum(1, keepdim=True).clamp(min=1), slices)
 
     def _decode(
-        self,
-        fine: torch.Tensor,
-        coarse: torch.Tensor,
-        context_z: torch.Tensor,
-        target_z: torch.Tensor,
-        pixel_mm: torch.Tensor,
-        latent: torch.Tensor,
+        self, known: "_Known", maps: list[torch.Tensor], target_z: torch.Tensor, latent: torch.Tensor
     ) -> torch.Tensor:
-        """Return logits [B, M, S, S]: context maps mixed by their distance from each target, then two convolutions."""
-        distance = context_z[:, None] - target_z[:, :, None]
-        relation = self.relation(coordinates(distance, _span(context_z)[..., None], pixel_mm[:, None, None]))
-        share = relation[..., :1].softmax(dim=2)
-        scale_fine, shift_fine, scale_coarse, shift_coarse = relation[..., 1:].chunk(4, dim=-1)
-        mixed = _mix(coarse, share, scale_coarse, shift_coarse) + self.latent_shift(latent)[:, None, :, None, None]
-        hidden = F.interpolate(self.decode_coarse(mixed.flatten(0, 1)), scale_factor=2)
-        hidden = hidden + _mix(fine, share, scale_fine, shift_fine).flatten(0, 1)
-        return self.decode_fine(hidden)[:, 0].unflatten(0, target_z.shape)
+        """Return logits [B, M, 2, S, S] of the mean, and of the share of its largest variance that the variance has.
+
+        The mean's logit is what the network adds to the blend of signed distances, so that it only has to learn how
+        the diffusion differs from classical interpolation.
+        """
+        place = around(known.z, known.shown, target_z)
+        pixel_mm = known.pixel_mm[:, None]
+        span = place.below_mm + place.above_mm
+        nearest, between = (place.nearest > 0).to(span.dtype), place.between.to(span.dtype)
+        relation = self.relation(coordinates(place.distance, span[..., None], nearest, pixel_mm[..., None]))
+        hidden = ~known.shown[:, None, :, None]
+        share = relation[..., :1].masked_fill(hidden, -torch.inf).softmax(dim=2)
+        mixers = relation[..., 1:].split([2 * width for width in self.widths], dim=-1)
+        close_mm = torch.where(place.between, torch.minimum(place.below_mm, place.above_mm), span)
+        where = [coordinates(length, span, between, pixel_mm) for length in (close_mm, span)]
+        condition = self.condition(torch.cat([*where, latent[:, None].expand(-1, target_z.shape[1], -1)], dim=-1))
+        condition = F.silu(condition).flatten(0, 1)
+
+        maps = [_mix(level, share, mixer).flatten(0, 1) for level, mixer in zip(maps, mixers, strict=True)]
+        planes = _planes(known, place)
+        state = self.enter(planes.flatten(0, 1))
+        passed = []
+        for number, block in enumerate(self.descend):
+            state = block((self.down[number - 1](state) if number else state) + maps[number], condition)
+            passed.append(state)
+        for number in reversed(range(len(self.ascend))):
+            risen = F.interpolate(self.up[number](state), scale_factor=2)
+            state = self.ascend[number](risen + passed[number], condition)
+        logits = self.leave(state).float().unflatten(0, target_z.shape)
+        return logits + torch.stack([SHARPNESS * planes[:, :, 0], torch.zeros_like(planes[:, :, 0])], dim=2)
 
 
-def _halving(width: int) -> nn.Sequential:
+class _Known(NamedTuple):
+    """What is shown: contexts and fields [B, C, S, S], z [B, C] and shown [B, C], pixel_mm [B]; 0 where not shown."""
+
+    contexts: torch.Tensor
+    fields: torch.Tensor
+    z: torch.Tensor
+    shown: torch.Tensor
+    pixel_mm: torch.Tensor
+
+    @classmethod
+    def of(
+        cls,
+        contexts: torch.Tensor,
+        z: torch.Tensor,
+        shown: torch.Tensor,
+        pixel_mm: torch.Tensor,
+        fields: torch.Tensor | None,
+    ) -> "_Known":
+        plane = shown[..., None, None]
+        contexts = torch.where(plane, contexts, 0)
+        fields = outline_fields(contexts) if fields is None else fields
+        return cls(contexts, torch.where(plane, fields, 0), torch.where(shown, z, 0), shown, pixel_mm)
+
+    @property
+    def middle(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Half-way between the outermost shown contexts, and the distance between them, [B, 1] in mm."""
+        first = self.z.masked_fill(~self.shown, torch.inf).amin(1, keepdim=True)
+        last = self.z.masked_fill(~self.shown, -torch.inf).amax(1, keepdim=True)
+        return (first + last) / 2, last - first
+
+
+class _Block(nn.Module):
+    """Two convolutions with a way around them, the second one scaled and shifted by a condition [N, K]."""
+
+    def __init__(self, channels: int, condition: int) -> None:
+        super().__init__()
+        self.first = nn.Sequential(
+            nn.GroupNorm(GROUPS, channels), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        )
+        self.norm = nn.GroupNorm(GROUPS, channels, affine=False)
+        self.adapt = nn.Linear(condition, 2 * channels)
+        self.second = nn.Sequential(nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1))
+
+    def forward(self, state: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+        """Return maps [N, F, s, s] of the same shape."""
+        scale, shift = self.adapt(condition)[..., None, None].chunk(2, dim=1)
+        return state + self.second(self.norm(self.first(state)) * (1 + scale) + shift)
+
+
+def _encoder(channels: int, widths: tuple[int, ...], fold: int) -> nn.ModuleList:
+    """Return one module per level; the first folds `fold` x `fold` pixels into channels, the others halve."""
+    first = nn.Sequential(nn.PixelUnshuffle(fold), _pair(fold**2 * channels, widths[0], stride=1))
+    return nn.ModuleList([first, *(_pair(*pair, stride=2) for pair in pairwise(widths))])
+
+
+def _pair(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    """Return two convolutions, each with normalisation and SiLU."""
     return nn.Sequential(
-        nn.Conv2d(width, width, 3, stride=2, padding=1), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1)
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+        nn.GroupNorm(GROUPS, outputs),
+        nn.SiLU(),
+        nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+        nn.GroupNorm(GROUPS, outputs),
+        nn.SiLU(),
     )
 
 
@@ -181,26 +372,62 @@ def _perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, outputs))
 
 
-def _each(module: nn.Module, frames: torch.Tensor) -> torch.Tensor:
-    """Apply a 2D module to each frame of [B, N, F, S, S]."""
-    return module(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+def _each(levels: nn.ModuleList, frames: torch.Tensor) -> list[torch.Tensor]:
+    """Apply an encoder to each frame of [B, N, F, S, S]."""
+    state, maps = frames.flatten(0, 1), []
+    for level in levels:
+        state = level(state)
+        maps.append(state.unflatten(0, frames.shape[:2]))
+    return maps
 
 
-def _span(context_z: torch.Tensor) -> torch.Tensor:
-    """Return the distance between the outermost contexts [B, 1] in mm."""
-    return context_z.amax(1, keepdim=True) - context_z.amin(1, keepdim=True)
+def _planes(known: _Known, place: Around) -> torch.Tensor:
+    """Return what is known of each pixel [B, M, 3, S, S]: blends of fields and of slices, and their disagreement."""
+    blend, below, above = (
+        torch.einsum("bmc,bcij->bmij", share, known.fields) for share in (place.nearest, place.below, place.above)
+    )
+    slices = torch.einsum("bmc,bcij->bmij", place.nearest, known.contexts)
+    disagreement = (above - below).abs() * place.between[..., None, None]
+    return torch.stack([blend, 2 * slices - 1, disagreement], dim=2)
 
 
-def _mix(maps: torch.Tensor, share: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-    """Return for each target the mean [B, M, F, S, S] of scaled and shifted context maps, by `share` [B, M, C, 1]."""
+def _mix(maps: torch.Tensor, share: torch.Tensor, mixer: torch.Tensor) -> torch.Tensor:
+    """Return for each target the mean [B, M, F, s, s] of scaled and shifted context maps, by `share` [B, M, C, 1]."""
+    scale, shift = mixer.chunk(2, dim=-1)
     scaled = torch.einsum("bmcf,bcfij->bmfij", share * (1 + scale), maps)
     return scaled + (share * shift).sum(2)[..., None, None]
 
 
+def _log_share(logits: torch.Tensor) -> torch.Tensor:
+    """Return the logarithm of 4 x variance [B, M, S, S] from what `_decode` returns [B, M, 2, S, S].
+
+    Values in [0, 1] with mean m have at most the variance m (1 - m) (Bhatia and Davis, 2000).
+    """
+    mean, share = logits.unbind(2)
+    return -math.log(MAX_VARIANCE) + F.logsigmoid(mean) + F.logsigmoid(-mean) + F.logsigmoid(share)
+
+
+def _entropy(log_share: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Return the cross-entropy of a target in [0, 1] and a share given by its logarithm, in nats per pixel."""
+    log_share = log_share.clamp(max=-1e-4)  # a share of 1 would have an infinite loss
+    return -target * log_share - (1 - target) * torch.log(-torch.expm1(log_share))
+
+
+def _mean_of(values: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
+    """Return the mean [B, M] of values [B, M, S, S] over the pixels of `which`, 0 where there are none."""
+    return (values * which).sum((-2, -1)) / which.sum((-2, -1)).clamp(min=1)
+
+
 def _gaussian(parameters: torch.Tensor) -> Normal:
     """Return the diagonal Gaussian of a mean and an unbounded scale, side by side in [B, 2 L]."""
-    mean, scale = parameters.chunk(2, dim=1)
+    mean, scale = parameters.float().chunk(2, dim=1)
     return Normal(mean, 0.01 + F.softplus(scale), validate_args=False)
+
+
+def _either(which: torch.Tensor, one: Normal, other: Normal) -> Normal:
+    """Return the first Gaussian in the rows of `which`, bool [B], and the second one in the others."""
+    row = which[:, None]
+    return Normal(torch.where(row, one.mean, other.mean), torch.where(row, one.stddev, other.stddev))
 
 
 def _draw(gaussian: Normal, generator: torch.Generator | None) -> torch.Tensor:

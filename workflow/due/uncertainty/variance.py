@@ -12,12 +12,14 @@ import torch
 
 from due.errors import DueError
 from due.files import replacing
-from due.interpolate.diffusion import Filling, load_interpolator
-from due.interpolate.filling import as_targets, draw_targets
+from due.interpolate.diffusion import Interpolator
+from due.interpolate.filling import draw_gaps, expect_gaps
 from due.interpolate.frames import LesionFrames, load_frames, training_lesions
-from due.interpolate.gaps import Gap, hold_out_gaps
+from due.interpolate.gaps import Gap, by_size, hold_out_gaps
+from due.interpolate.models import load_model
 from due.seeds import numpy_generator, torch_generator
 from due.train.device import Compute
+from due.uncertainty.predictor import MAX_VARIANCE
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,9 @@ KEEP_EVERY = (2, 3, 4)
 
 BLOCK = 8
 """Gaps drawn together. Each block has a random stream of its own, so draws do not depend on the number of shards."""
+
+LOG_EVERY = 20
+"""Blocks between two lines of the log."""
 
 
 def choose_gaps(frames: Sequence[LesionFrames], count: int, seed: int) -> list[Gap]:
@@ -44,10 +49,8 @@ def sample_variance(
     slices_file: Path,
     splits_file: Path,
     model_file: Path,
-    margin_mm: float,
-    size: int,
+    interpolate_settings: dict[str, Any],
     settings: dict[str, Any],
-    filling: Filling,
     seed: int,
     shard: int,
     shards: int,
@@ -63,10 +66,8 @@ def sample_variance(
         slices_file: `annotate/slices.h5`.
         splits_file: `cases/splits.parquet`; patients for validation and testing take no part.
         model_file: the trained interpolator.
-        margin_mm: margin of a block in mm.
-        size: frame edge S in pixels.
-        settings: the section `uncertainty`; `gaps` and `draws` are used.
-        filling: how a gap is filled, see `draw_targets`.
+        interpolate_settings: the section `interpolate`; `size`, `steps` and `filling` are used.
+        settings: the section `uncertainty`; `gaps`, `estimate` and `draws` are used.
         seed: seed of the choice of gaps and of the draws.
         shard: number of this shard, from 0.
         shards: number of shards.
@@ -77,57 +78,107 @@ def sample_variance(
         DueError: no training lesion has enough annotated slices to hide one.
     """
     lesions = training_lesions(pd.read_parquet(lesions_file), pd.read_parquet(splits_file))
-    frames = load_frames(lesions=lesions, slices_file=slices_file, margin_mm=margin_mm, size=size)
+    frames = load_frames(lesions=lesions, slices_file=slices_file, size=interpolate_settings["size"])
     chosen = choose_gaps(frames, settings["gaps"], seed)
     if not chosen:
         raise DueError(
             f"No training lesion in {lesions_file} has three annotated slices, so none can be hidden to sample its "
             "variance. Lower `annotate.keep_every`, or add scans to the training split."
         )
-    interpolator = load_interpolator(model_file, compute.device)
-    blocks = [chosen[start : start + BLOCK] for start in range(0, len(chosen), BLOCK)]
+    sample_gaps(
+        load_model(Interpolator, model_file, compute.device),
+        chosen,
+        settings={**settings, **{name: interpolate_settings[name] for name in ("steps", "filling")}},
+        seed=seed,
+        shard=shard,
+        shards=shards,
+        out=out,
+    )
+
+
+def sample_gaps(
+    interpolator: Interpolator,
+    gaps: Sequence[Gap],
+    *,
+    settings: dict[str, Any],
+    seed: int,
+    shard: int,
+    shards: int,
+    out: Path,
+) -> None:
+    """Write mean and variance of a shard's part of gaps.
+
+    Args:
+        interpolator: a trained model.
+        gaps: all gaps; every `shards`-th block of eight, from block `shard` on, is this shard's.
+        settings: `estimate`, `draws`, `steps` and `filling`.
+        seed: seed of the draws.
+        shard: number of this shard, from 0.
+        shards: number of shards.
+        out: HDF5 file to write.
+    """
+    blocks = [gaps[start : start + BLOCK] for start in range(0, len(gaps), BLOCK)]
     mine = range(shard, len(blocks), shards)
-    log.info("%d gaps in all, blocks of %d, %d blocks in this shard", len(chosen), BLOCK, len(mine))
-    statistics = []
+    log.info("%d gaps in all, blocks of %d, %d blocks in this shard", len(gaps), BLOCK, len(mine))
+    statistics: list[tuple[np.ndarray, np.ndarray]] = []
     for done, block in enumerate(mine, start=1):
-        generator = torch_generator(seed, "uncertainty", "variance", block, device=compute.device)
-        targets = as_targets(blocks[block], compute.device)
-        draws = draw_targets(interpolator, targets, draws=settings["draws"], filling=filling, generator=generator)
-        statistics.append([value.cpu().numpy() for value in pixel_variance(draws)])
-        log.info("block %d/%d: %d slices, %d draws each", done, len(mine), len(targets.t), settings["draws"])
-    mean, variance = (np.concatenate(part) for part in zip(*statistics, strict=True)) if statistics else ((), ())
-    gaps = [gap for block in mine for gap in blocks[block]]
-    _write(out, gaps, mean, variance, size, {"draws": settings["draws"], "seed": seed})
+        generator = torch_generator(seed, "uncertainty", "variance", block, device=interpolator.device)
+        statistics += gap_statistics(interpolator, blocks[block], settings, generator)
+        if done % LOG_EVERY == 0 or done == len(mine):
+            log.info("block %d/%d", done, len(mine))
+    draws = settings["draws"] if settings["estimate"] == "draws" else 0
+    _write(out, [gap for block in mine for gap in blocks[block]], statistics, {"draws": draws, "seed": seed})
+
+
+def gap_statistics(
+    interpolator: Interpolator, gaps: Sequence[Gap], settings: dict[str, Any], generator: torch.Generator
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return mean and variance [M, S, S] of the interpolation of each gap's wanted slices.
+
+    `draws` is Algorithm 1, T draws of each slice. `expectation` is what that tends to for many draws: a voxel that is
+    inside with probability p, the mean of all draws, has variance p (1 - p), and p is known after the first step.
+
+    Args:
+        interpolator: a trained model.
+        gaps: what is to be filled.
+        settings: `estimate` and, for draws, `draws`, `steps` and `filling`.
+        generator: source of the noise.
+    """
+    if settings["estimate"] == "draws":
+        pairs = [pixel_variance(drawn) for drawn in draw_gaps(interpolator, gaps, settings, generator)]
+    else:
+        pairs = [(mean, mean * (1 - mean)) for mean in expect_gaps(interpolator, gaps, generator)]
+    return [(mean.cpu().numpy(), variance.cpu().numpy()) for mean, variance in pairs]
 
 
 def _write(
     out: Path,
     gaps: Sequence[Gap],
-    mean: Sequence[np.ndarray],
-    variance: Sequence[np.ndarray],
-    size: int,
+    statistics: Sequence[tuple[np.ndarray, np.ndarray]],
     attributes: dict[str, int],
 ) -> None:
-    """Write gaps and the statistics [N, S, S] of their hidden slices; a shard may have none."""
-    lengths = [len(gap.t) for gap in gaps]
-    frames = {
-        "mean": mean,
-        "variance": variance,
-        "truth": [frame for gap in gaps for frame in np.asarray(gap.truth)],
-    }
-    content = {
-        "contexts": np.asarray([gap.contexts for gap in gaps], np.float16).reshape(-1, 2, size, size),
-        "gap_mm": np.asarray([gap.gap_mm for gap in gaps], np.float32),
-        "pixel_mm": np.asarray([gap.pixel_mm for gap in gaps], np.float32),
-        "gap": np.repeat(np.arange(len(gaps)), lengths),
-        "t": np.asarray([t for gap in gaps for t in np.asarray(gap.t)], np.float32),
-        **{name: np.asarray(values, np.float16).reshape(-1, size, size) for name, values in frames.items()},
-    }
+    """Write gaps and the statistics of their wanted slices, one group per frame size; a shard may have none."""
     with replacing(out) as part, h5py.File(part, "w") as file:
         file.attrs.update(attributes)
-        file.create_dataset("lesion", data=[gap.lesion_id for gap in gaps], dtype=h5py.string_dtype())
-        for name, values in content.items():
-            file.create_dataset(name, data=values, compression="gzip" if values.size else None)
+        for size, numbers in by_size(gaps).items():
+            group, chosen = file.create_group(str(size)), [gaps[number] for number in numbers]
+            frames = {
+                "mean": np.concatenate([statistics[number][0] for number in numbers]),
+                "variance": np.concatenate([statistics[number][1] for number in numbers]),
+                "truth": np.concatenate([gap.truth for gap in chosen]),
+                "contexts": np.stack([gap.contexts for gap in chosen]),
+            }
+            content = {
+                "context_z": np.stack([gap.context_z for gap in chosen]).astype(np.float32),
+                "shown": np.stack([gap.shown for gap in chosen]),
+                "pixel_mm": np.array([gap.pixel_mm for gap in chosen], np.float32),
+                "gap": np.repeat(np.arange(len(chosen)), [len(gap.z) for gap in chosen]),
+                "z": np.concatenate([gap.z for gap in chosen]).astype(np.float32),
+                **{name: values.astype(np.float16) for name, values in frames.items()},
+            }
+            group.create_dataset("lesion", data=[gap.lesion_id for gap in chosen], dtype=h5py.string_dtype())
+            for name, values in content.items():
+                group.create_dataset(name, data=values, compression="gzip")
 
 
 def pixel_variance(draws: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -137,4 +188,4 @@ def pixel_variance(draws: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     is at most 0.25, the variance of a fair coin, whatever T is.
     """
     variance, mean = torch.var_mean(draws, dim=0, correction=0)
-    return mean, variance.clamp(max=0.25)
+    return mean, variance.clamp(max=MAX_VARIANCE)

@@ -8,8 +8,9 @@ import h5py
 import pandas as pd
 
 from due.files import replacing
-from due.interpolate.diffusion import load_interpolator
-from due.interpolate.frames import LesionFrames, load_frames
+from due.interpolate.diffusion import Interpolator
+from due.interpolate.frames import LesionFrames, grid_lines, load_frames
+from due.interpolate.models import load_model
 from due.seeds import torch_generator
 from due.train.device import Compute
 from due.uncertainty.fill import fill_lesion
@@ -48,8 +49,8 @@ def map_weights(
         predictor_file: the trained uncertainty predictor.
         margin_mm: margin of a block in mm.
         grid: D, H and W.
-        interpolate_settings: the section `interpolate`; `size`, `draws` and `filling` are used.
-        settings: the section `uncertainty`; `latent_at_inference` and `mapping` are used.
+        interpolate_settings: the section `interpolate`; `size`, `draws`, `steps` and `filling` are used.
+        settings: the section `uncertainty`; `estimate`, `latent_at_inference` and `mapping` are used.
         seed: seed of all draws; each lesion has a stream of its own.
         shard: number of the shard.
         compute: where to compute.
@@ -59,8 +60,8 @@ def map_weights(
         DueError: a training lesion has no annotated slice.
     """
     lesions = _lesions_of(lesions_file, samples_file, shard)
-    frames = _frames_by_name(lesions, slices_file, margin_mm, interpolate_settings["size"])
-    interpolator = load_interpolator(interpolator_file, compute.device)
+    frames = _frames_by_name(lesions, slices_file, interpolate_settings["size"])
+    interpolator = load_model(Interpolator, interpolator_file, compute.device)
     predictor = load_predictor(predictor_file, compute.device)
     log.info("%d training lesions in this shard", len(lesions))
     with replacing(out) as part, h5py.File(part, "w") as file, h5py.File(slices_file) as source:
@@ -71,6 +72,7 @@ def map_weights(
             filled = fill_lesion(
                 planes,
                 frames[name],
+                grid_lines(lesion, margin_mm, grid),
                 interpolator=interpolator,
                 predictor=predictor,
                 interpolate_settings=interpolate_settings,
@@ -84,8 +86,8 @@ def map_weights(
                 log.info("lesion %d/%d", done, len(lesions))
 
 
-def _frames_by_name(lesions: pd.DataFrame, slices_file: Path, margin_mm: float, size: int) -> dict[str, LesionFrames]:
-    loaded = load_frames(lesions=lesions, slices_file=slices_file, margin_mm=margin_mm, size=size)
+def _frames_by_name(lesions: pd.DataFrame, slices_file: Path, size: int) -> dict[str, LesionFrames]:
+    loaded = load_frames(lesions=lesions, slices_file=slices_file, size=size)
     return {lesion.lesion_id: lesion for lesion in loaded}
 
 

@@ -1,0 +1,18 @@
+"""Train a learned interpolator on LIDC contours."""
+
+from pathlib import Path
+
+from due.job import job
+from due.study.training import train_for_study
+from due.train.device import choose_compute
+
+with job(snakemake.log[0]):
+    train_for_study(
+        snakemake.wildcards.kind,
+        study=snakemake.params.study,
+        settings=snakemake.params.settings,
+        seed=snakemake.params.seed,
+        compute=choose_compute(snakemake.params.device, snakemake.threads),
+        out=Path(snakemake.output[0]),
+        resume_from=Path(snakemake.params.resume_from),
+    )
