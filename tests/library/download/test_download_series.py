@@ -11,6 +11,7 @@ import sys
 import time
 from collections import namedtuple
 from concurrent.futures import CancelledError
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -263,7 +264,10 @@ def start(remote, **settings):
     paths = {"folder": remote.folder, "receipt": remote.receipt, "manifests": remote.root / "manifests"}
     arguments |= {name: str(path) for name, path in paths.items()} | {"endpoint": remote.store.endpoint}
     command = [sys.executable, "-c", code, json.dumps(arguments)]
-    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(WORKFLOW)}, stderr=subprocess.PIPE)
+    environment = {**os.environ, "PYTHONPATH": str(WORKFLOW)}
+    # Tests that run in the background ignore interrupts, and what they start would do so too.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, preexec_fn=heed)
 
 
 def wait_for_files(remote, count):

@@ -15,7 +15,7 @@ The paper hides with 1/2, so that three examples of four lack a slice that is al
 """
 
 NEAR = 3.5
-"""Pixels from an outline: 3 outside of a shape, whose outline runs half a pixel outside of its outermost pixels."""
+"""Pixels from an outline: 4 outside of a shape, whose outline runs half a pixel outside of its outermost pixels."""
 
 
 def hide_some(around: Surroundings, generator: torch.Generator) -> Surroundings:
@@ -26,7 +26,7 @@ def hide_some(around: Surroundings, generator: torch.Generator) -> Surroundings:
 
 
 def outline_loss(logits: torch.Tensor, target: torch.Tensor, around: Surroundings) -> torch.Tensor:
-    """Return the cross-entropy of slices over the number of pixels within 3 pixels of the two slices around.
+    """Return the cross-entropy of slices over the number of pixels within 4 pixels of the two slices around.
 
     So that a slice of a small lesion counts as much as one of a large one. The number depends on what is known only,
     hence the logits that minimise the loss are still those of the probability.

@@ -21,7 +21,7 @@ MAX_VARIANCE = 0.25
 """The largest variance that values in [0, 1] can have."""
 
 NEAR = -3.5 / REACH
-"""Field 3 pixels outside of a shape, whose outline runs half a pixel outside of its outermost pixels."""
+"""Field 4 pixels outside of a shape, whose outline runs half a pixel outside of its outermost pixels."""
 
 FAR_WEIGHT = 0.2
 """How much the mean over the pixels far from all shapes counts in the loss, beside 1 for that over the near ones."""
