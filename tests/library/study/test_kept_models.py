@@ -1,4 +1,4 @@
-"""The models that are kept in the repository load, and reach the number that their card states."""
+"""The models that are kept in the repository load, and reach the numbers that their card states."""
 
 import re
 from pathlib import Path
@@ -14,16 +14,36 @@ from due.interpolate.gaps import hold_out_gaps
 from due.interpolate.models import load_model
 from due.seeds import torch_generator
 from due.study.training import split_nodules
+from due.uncertainty.fill import predict_gaps
+from due.uncertainty.train import load_predictor
 
 MODELS = Path(__file__).parents[3] / "models"
 
 
-def test_the_diffusion_interpolator_reaches_its_number():
-    stated = float(re.search(r"24\s+pixels or less: Dice ([\d.]+),", (MODELS / "README.md").read_text())[1])
+@pytest.fixture(scope="module")
+def gaps():
     nodules = split_nodules({"test": 0.2, "splits": None}, seed=0)[1]
     gaps = [gap for gap in hold_out_gaps([frames_of(one, 112) for one in nodules], 4) if gap.size <= 24]
     assert len(gaps) == 67
+    return gaps
+
+
+def stated(number):
+    """Return the interpolator's Dice on these gaps in the card, or the predictor's."""
+    card = (MODELS / "README.md").read_text()
+    return float(re.search(r"pixels or less: Dice ([\d.]+), and ([\d.]+) for the predictor", card)[number])
+
+
+def mean_dice(means, gaps):
+    return np.concatenate([dice(mean.numpy(), gap.truth) for mean, gap in zip(means, gaps, strict=True)]).mean()
+
+
+def test_the_diffusion_interpolator_reaches_its_number(gaps):
     model = load_model(Interpolator, MODELS / "diffusion.pt")
     filled = expect_gaps(model, gaps, torch_generator(0, "kept"))
-    scores = [dice(mean.numpy(), gap.truth) for mean, gap in zip(filled, gaps, strict=True)]
-    assert np.concatenate(scores).mean() == pytest.approx(stated, abs=0.002)
+    assert mean_dice(filled, gaps) == pytest.approx(stated(1), abs=0.002)
+
+
+def test_the_uncertainty_predictor_reaches_its_number(gaps):
+    answers = predict_gaps(load_predictor(MODELS / "uncertainty.pt", "cpu"), gaps, "mean", torch_generator(0, "kept"))
+    assert mean_dice([answer.mean for answer in answers], gaps) == pytest.approx(stated(2), abs=0.001)
