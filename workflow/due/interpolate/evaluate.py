@@ -95,8 +95,8 @@ def score_gaps(interpolator: Interpolator, gaps: Sequence[Gap], settings: dict[s
     for name, method in METHODS.items():
         predicted[name] = [method(pair, gap.t) for pair, gap in zip(bounds, gaps, strict=True)]
     regions = [np.repeat(region_of(pair)[None], len(gap.z), axis=0) for pair, gap in zip(bounds, gaps, strict=True)]
-    error = _pooled([(mean - gap.truth) ** 2 for mean, gap in zip(predicted["diffusion"], gaps, strict=True)], regions)
-    variance = _pooled([draws.var(0) for draws in drawn], regions)
+    error = pooled([(mean - gap.truth) ** 2 for mean, gap in zip(predicted["diffusion"], gaps, strict=True)], regions)
+    variance = pooled([draws.var(0) for draws in drawn], regions)
     scores: dict[str, Any] = {"dice": {}, "brier": {}, "variance_error_spearman": _spearman(variance, error)}
     for name, slices in predicted.items():
         pairs = list(zip(slices, gaps, regions, strict=True))
@@ -105,7 +105,7 @@ def score_gaps(interpolator: Interpolator, gaps: Sequence[Gap], settings: dict[s
     return scores
 
 
-def _pooled(values: Sequence[np.ndarray], regions: Sequence[np.ndarray]) -> np.ndarray:
+def pooled(values: Sequence[np.ndarray], regions: Sequence[np.ndarray]) -> np.ndarray:
     """Return the values [M, S, S] of all gaps within their regions, as one list."""
     return np.concatenate([slices[region] for slices, region in zip(values, regions, strict=True)])
 

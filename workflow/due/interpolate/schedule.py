@@ -1,7 +1,7 @@
 """The noise of the diffusion: a cosine schedule in continuous time, and the step from one noise level to a lower one.
 
-MONAI's schedulers are not used. Its DDPM starts from a level that keeps a tenth of the slice at 16 steps, ends on one
-without noise, and leaves noise in the draws when it skips steps.
+MONAI's schedulers are not used: theirs have fixed steps, and its DDPM leaves noise in the draws when it skips some.
+A model trained on continuous levels can be sampled in any number of steps.
 """
 
 import math

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from due.annotate.lidc import Database
 from due.files import write_csv
-from due.interpolate.evaluate import region_of
+from due.interpolate.evaluate import pooled, region_of
 from due.interpolate.gaps import ABOVE, BELOW, Gap
 from due.seeds import torch_generator
 from due.study.learned import Filled, load_filler
@@ -61,12 +61,12 @@ def benchmark_uncertainty(
     }
     labels = dict(zip(files, ("draws", "expectation", "predictor"), strict=True))
     regions = [np.repeat(region_of(gap.contexts[BELOW : ABOVE + 1])[None], len(gap.z), 0) for gap in gaps]
-    truth = _pooled([gap.truth >= 0.5 for gap in gaps], regions)
+    truth = pooled([gap.truth >= 0.5 for gap in gaps], regions)
     rows, sampled = [], None
     for name, filler in fillers.items():
         answers, seconds = _timed(filler, gaps, seed, compute, repeats=1 if name == "diffusion_draws" else REPEATS)
         mean, variance = (
-            _pooled([getattr(answer, part).cpu().numpy() for answer in answers], regions)
+            pooled([getattr(answer, part).cpu().numpy() for answer in answers], regions)
             for part in ("mean", "variance")
         )
         sampled = variance if sampled is None else sampled
@@ -100,7 +100,3 @@ def _timed(
         float(answers[-1].variance.sum())
         times.append(perf_counter() - start)
     return answers, float(np.median(times))
-
-
-def _pooled(values: Sequence[np.ndarray], regions: Sequence[np.ndarray]) -> np.ndarray:
-    return np.concatenate([slices[region] for slices, region in zip(values, regions, strict=True)])

@@ -17,9 +17,7 @@ from due.errors import DueError
 from due.evaluate.intervals import DRAWS, Estimate
 from due.interpolate.evaluate import dice
 from due.seeds import numpy_generator
-
-MAX_VARIANCE = 0.25
-"""The largest variance that values in [0, 1] can have."""
+from due.uncertainty.predictor import MAX_VARIANCE
 
 BINS = 10
 COVERAGES = 50
