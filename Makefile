@@ -19,7 +19,7 @@ test: .venv/installed
 	$(BIN)/codespell
 	$(BIN)/snakemake --lint
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/workflow tests/library --durations=15 \
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/workflow tests/library tests/browser --durations=15 \
 		--cov --cov-report=term --cov-fail-under=90
 
 format: .venv/installed

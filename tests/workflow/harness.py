@@ -24,7 +24,15 @@ TINY = {
         "draws": 2,
     },
     "uncertainty": {"gaps": 8, "draws": 2, "latent": 4, "width": 8, "epochs": 2, "batch_size": 4},
-    "train": {"samples": 4, "seeds": [0, 1], "epochs": 3, "batch_size": 2, "width": 0.0625, "threads": 1},
+    "train": {
+        "methods": ["baseline", "baseline_plus", "due", "res_l"],
+        "samples": 4,
+        "seeds": [0, 1],
+        "epochs": 3,
+        "batch_size": 2,
+        "width": 0.0625,
+        "threads": 1,
+    },
 }
 
 

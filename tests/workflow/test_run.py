@@ -121,6 +121,17 @@ def test_every_file_of_settings_has_a_plan(project, name):
     assert {"index_series", "train_interpolator", "table_1"} <= planned
 
 
+@pytest.mark.parametrize("target", ["figure_3", "figure_6"])
+def test_sweeps_have_a_plan(finished, target):
+    assert {target, "train_classifier"} <= finished.planned(target)
+
+
+def test_the_planted_cue_has_a_plan(project):
+    planned = project.planned("cue_table", "--configfile", str(ROOT / "config/demo_cue.yaml"))
+    assert {"train_classifier", "predict_cued", "cue_table"} <= planned
+    assert "explain_classifier" not in planned
+
+
 def test_an_edit_in_supervise_reruns_training_and_what_follows(finished, edit):
     assert finished.planned() == set()
     edit("workflow/due/supervise/weighted_l1.py", "\n# a comment is an edit too\n")

@@ -1,7 +1,11 @@
-"""Which modules of the library a script uses, as one hash: Snakemake itself sees only the script."""
+"""Which modules of the library a script uses, as one hash: Snakemake itself sees only the script.
+
+A data file counts with the module that names it as its neighbour, by `with_name("...")`.
+"""
 
 import ast
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 
@@ -35,14 +39,17 @@ def modules_of(script: str) -> list[Path]:
 
 @cache
 def _content(module: Path) -> bytes:
-    return module.read_bytes()
+    """Return what a module is, with the data files beside it that it names."""
+    source = module.read_bytes()
+    data = sorted(set(re.findall(rb'with_name\("([^"]+)"\)', source)))
+    return source + b"".join(module.with_name(name.decode()).read_bytes() for name in data)
 
 
 @cache
 def _imports(module: Path) -> tuple[Path, ...]:
     """Return the library files that `module` imports, wherever in the file the import stands."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(_content(module))):
+    for node in ast.walk(ast.parse(module.read_bytes())):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:

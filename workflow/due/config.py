@@ -9,7 +9,7 @@ import json
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -19,6 +19,48 @@ from due.errors import DueError
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
+
+
+MethodName = Literal[
+    "baseline",
+    "baseline_plus",
+    "due",
+    "due_published",
+    "due_uniform",
+    "due_minmax",
+    "due_diffusion",
+    "due_readers",
+    "due_sdf",
+    "gradia",
+    "gradia_3d",
+    "gradia_published",
+    "haics",
+    "haics_3d",
+    "haics_published",
+    "res_g",
+    "res_g_3d",
+    "res_g_published",
+    "res_l",
+    "res_l_3d",
+    "res_l_published",
+    "res_l_deep",
+    "res_l_deep_3d",
+    "res_l_deep_published",
+]
+"""Keys of `due.supervise.registry.METHODS`; written out, since importing that takes torch, and so seconds."""
+
+
+ExplainerName = Literal[
+    "grad_cam",
+    "grad_cam_closed",
+    "grad_cam_plus_plus",
+    "hires_cam",
+    "input_x_gradient",
+    "integrated_gradients",
+    "guided_backpropagation",
+    "occlusion",
+]
+"""Keys of `due.explain.attributions.EXPLAINERS`."""
 
 
 class Settings(BaseModel):
@@ -66,6 +108,16 @@ class Annotate(Settings):
     )
 
 
+class Cue(Settings):
+    """A planted shortcut, for experiments: a mark outside the lesion that says the label."""
+
+    strength: Fraction = Field(
+        0.0, description="Probability that the mark of a training image agrees with its label; 0 plants none."
+    )
+    contrast: float = Field(1.0, gt=0, le=1, description="Share of the mark in its voxels.")
+    seed: int = Field(0, ge=0, description="Seed of where the marks lie.")
+
+
 class Cases(Settings):
     """Samples, their grid, and who is in which split."""
 
@@ -86,6 +138,10 @@ class Cases(Settings):
         "window", description="HU window, or min-max of each slice (published)."
     )
     window: tuple[float, float] = Field((-1350.0, 150.0), description="HU mapped to 0 and to 1.")
+    cue: Cue = Field(
+        default_factory=Cue,
+        description="A planted shortcut, for experiments: a mark outside the lesion that says the label.",
+    )
     always_test: tuple[str, ...] = Field(
         ("LIDC-IDRI-0001",), description="Patients that are always tested on, never trained on."
     )
@@ -144,8 +200,10 @@ class Uncertainty(Settings):
 class Train(Settings):
     """Training of the classifiers."""
 
-    methods: tuple[Literal["baseline", "baseline_plus", "due", "due_published"], ...] = Field(
-        ("baseline", "baseline_plus", "due"), min_length=1, description="Methods to train and compare."
+    methods: tuple[MethodName, ...] = Field(
+        ("baseline", "baseline_plus", "due", "gradia", "haics", "res_g", "res_l"),
+        min_length=1,
+        description="Methods to train and compare; docs/methods.md describes them.",
     )
     samples: int = Field(20, ge=2, description="Balanced training samples, one per patient (published: 20, 50, 100).")
     lambda_: Annotated[float, Field(ge=0)] = Field(1.0, alias="lambda", description="Weight of the explanation loss.")
@@ -163,6 +221,28 @@ class Evaluate(Settings):
     """Scoring of predictions and explanations."""
 
     threshold: Fraction = Field(0.5, description="Explanation values above it count as attention.")
+    explainers: tuple[ExplainerName, ...] = Field(
+        get_args(ExplainerName), min_length=1, description="Explainers that `explainers.csv` compares."
+    )
+    explained: Count = Field(6, description="Test lesions that they explain.")
+    explained_methods: tuple[MethodName, ...] = Field(
+        (), description="Methods of which a whole run compares the explainers."
+    )
+    browse: Count = Field(8, description="Test lesions that the slice browser shows.")
+
+
+class Paper(Settings):
+    """The paper's figures."""
+
+    figures: tuple[Literal[3, 4, 5, 6], ...] = Field(
+        (4, 5), description="Figures that a whole run draws; any other by its name, as `snakemake figure_3`."
+    )
+    samples: tuple[Annotated[int, Field(ge=2)], ...] = Field(
+        (8, 14, 20), min_length=1, description="Numbers of training samples in Figure 3 (published: 20, 50, 100)."
+    )
+    lambdas: tuple[Positive, ...] = Field(
+        (0.001, 0.01, 0.1, 1.0, 10.0), min_length=1, description="Weights of the explanation loss in Figure 6."
+    )
 
 
 class Study(Settings):
@@ -175,9 +255,9 @@ class Study(Settings):
     splits: str | None = Field(
         None, description="CSV file with `patient_id` and `split` (`test` or another word), in place of a draw."
     )
-    learned: tuple[Literal["regression", "diffusion", "diffusion_draws", "uncertainty"], ...] = Field(
-        (), description="Learned methods that are trained and compared with the classical ones."
-    )
+    learned: tuple[
+        Literal["regression", "diffusion", "diffusion_one_reader", "diffusion_draws", "uncertainty"], ...
+    ] = Field((), description="Learned methods that are trained and compared with the classical ones.")
     check_gaps: Count = Field(40, description="Gaps on which draws are checked, and the predictor compared with them.")
     check_steps: tuple[Count, ...] = Field(
         (4, 8, 16, 32), min_length=1, description="Lengths of the chain that are checked, ascending."
@@ -212,13 +292,14 @@ class Config(Settings):
     )
     train: Train = Field(default_factory=Train, description="Training of the classifiers.")
     evaluate: Evaluate = Field(default_factory=Evaluate, description="Scoring of predictions and explanations.")
+    paper: Paper = Field(default_factory=Paper, description="The paper's figures.")
     export: Export = Field(default_factory=Export, description="Masks for other programs.")
     study: Study = Field(default_factory=Study, description="The study of interpolation on all LIDC contours.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         archives = {name for name, folder in self.ingest.archives if folder is not None}
-        if not archives and self.dataset != "demo":
+        if not archives and not self.dataset.startswith("demo"):
             raise ValueError(f"dataset `{self.dataset}` needs a folder under `ingest.archives`")
         if "lidc" in archives and len(archives) > 1:
             raise ValueError("`ingest.archives.lidc` is a dataset of its own, without the pancreas archives")

@@ -15,6 +15,8 @@ if IS_DEMO:
 COHORT = "semi-synthetic cohort" if IS_DEMO else f"cohort {DATASET}"
 SHARDS = range(config["cases"]["shards"])
 METHODS = config["train"]["methods"]
+REFERENCE = "due" if "due" in METHODS else METHODS[0]
+SAMPLE_SWEEP = [(method, n) for method in METHODS for n in config["paper"]["samples"]]
 SEEDS = config["train"]["seeds"]
 # MB on the disk; the Decathlon's archive file and what is in it, for a while (its size is from memory).
 DISK_MB = {"lidc": 135_000, "nih_pancreas": 11_000, "msd_pancreas": 25_000}
@@ -24,7 +26,7 @@ THREADS = config["train"]["threads"]
 wildcard_constraints:
     dataset=DATASET,
     shard=r"\d+",
-    method="|".join(METHODS),
+    method="|".join(sorted({*METHODS, "baseline"})),
     n=r"\d+",
     lam=r"[0-9.e-]+",
 
@@ -62,10 +64,9 @@ def left_out():
     return f"{count} series were left out; {path} has the reasons." if count else ""
 
 
-def run_of(method):
+def run_of(method, n=config["train"]["samples"], lam=config["train"]["lambda"]):
     """Return the folder of a method's runs under results/{dataset}/runs; a baseline has no explanation loss."""
-    weight = 0 if method == "baseline" else config["train"]["lambda"]
-    return f"{method}/n{config['train']['samples']}_lambda{weight:g}"
+    return f"{method}/n{n}_lambda{0 if method == 'baseline' else lam:g}"
 
 
 def of_methods(name):
@@ -80,5 +81,4 @@ def of_shards(folder):
 
 def study_model(wildcards):
     """Return the trained model that a learned method of the study fills in with."""
-    kind = "diffusion" if wildcards.filler == "diffusion_draws" else wildcards.filler
-    return f"results/study/{kind}.pt"
+    return f"results/study/{wildcards.filler.split('_')[0]}.pt"

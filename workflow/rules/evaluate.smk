@@ -7,6 +7,7 @@ OUTPUTS, under results/{dataset}/runs/{method}/n{n}_lambda{lam}/
     predictions.parquet  probability and class of every test sample
     explanations.h5      class activation maps of every test lesion
     metrics.parquet      strict metrics, and the published ones under their honest names
+    lesions.parquet      the scores of single lesions
 """
 
 
@@ -54,7 +55,8 @@ rule evaluate_classifier:
         predictions=rules.explain_classifier.output.predictions,
         explanations=rules.explain_classifier.output.explanations,
     output:
-        "results/{dataset}/runs/{method}/n{n}_lambda{lam}/metrics.parquet",
+        metrics="results/{dataset}/runs/{method}/n{n}_lambda{lam}/metrics.parquet",
+        lesions="results/{dataset}/runs/{method}/n{n}_lambda{lam}/lesions.parquet",
     log:
         "results/{dataset}/logs/evaluate_classifier/{method}_n{n}_lambda{lam}.log",
     benchmark:

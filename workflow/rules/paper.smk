@@ -4,6 +4,7 @@ REQUIRED INPUTS
     results/{dataset}/runs/{method}/n{n}_lambda{lam}/metrics.parquet, explanations.h5
 OUTPUTS
     results/tables/table1.csv, .md, .tex
+    results/tables/differences.csv  each method against the reference, with intervals over patients
     results/figures/{dataset}_figure4, _figure5, _gap: .png, .pdf
     results/{dataset}/benchmarks.csv, .png  where the time went
 """
@@ -41,6 +42,39 @@ rule table_1:
         "Writing Table 1"
     script:
         "../scripts/table_1.py"
+
+
+rule compare_methods:
+    """Compare each method with the reference on the same test patients."""
+    input:
+        samples=f"results/{DATASET}/cases/samples.parquet",
+        predictions=of_methods("predictions.parquet"),
+        lesions=of_methods("lesions.parquet"),
+    output:
+        report(
+            "results/tables/differences.csv",
+            caption="../report/differences.rst",
+            category="Table 1",
+        ),
+    log:
+        f"results/{DATASET}/logs/compare_methods.log",
+    benchmark:
+        f"results/{DATASET}/benchmarks/compare_methods.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        methods=METHODS,
+        reference=REFERENCE,
+        seed=config["seed"],
+        code=code_hash("compare_methods"),
+    message:
+        "Comparing methods with {params.reference}"
+    script:
+        "../scripts/compare_methods.py"
 
 
 rule figure_4:

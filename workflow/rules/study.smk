@@ -12,7 +12,7 @@ OUTPUTS (asked for by name)
 
 
 wildcard_constraints:
-    filler="regression|diffusion|diffusion_draws|uncertainty",
+    filler="regression|diffusion|diffusion_one_reader|diffusion_draws|uncertainty",
 
 
 rule fill_hidden_slices:

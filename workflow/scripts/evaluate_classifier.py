@@ -7,6 +7,7 @@ import pandas as pd
 from due.cases.store import CaseStore
 from due.evaluate.score import evaluate_classifier
 from due.job import job
+from due.supervise.registry import METHODS
 
 with job(snakemake.log[0]):
     store = CaseStore(
@@ -18,6 +19,8 @@ with job(snakemake.log[0]):
         samples=pd.read_parquet(snakemake.input.samples),
         store=store,
         grid=store.grid,
+        dims=METHODS[snakemake.wildcards.method].dims,
         threshold=snakemake.params.threshold,
-        out=Path(snakemake.output[0]),
+        out=Path(snakemake.output.metrics),
+        lesions_out=Path(snakemake.output.lesions),
     )

@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from due.job import job
 from due.train.device import choose_compute
-from due.uncertainty.weights import map_weights
+from due.uncertainty.weights import map_weights, training_ids
 
 with job(snakemake.log[0]):
     map_weights(
         lesions_file=Path(snakemake.input.lesions),
         slices_file=Path(snakemake.input.slices),
-        samples_file=Path(snakemake.input.samples),
+        lesion_ids=training_ids(pd.read_parquet(snakemake.input.samples), int(snakemake.wildcards.shard)),
         interpolator_file=Path(snakemake.input.interpolator),
         predictor_file=Path(snakemake.input.predictor),
         margin_mm=snakemake.params.cases["margin_mm"],
@@ -18,7 +20,6 @@ with job(snakemake.log[0]):
         interpolate_settings=snakemake.params.interpolate,
         settings=snakemake.params.settings,
         seed=snakemake.params.seed,
-        shard=int(snakemake.wildcards.shard),
         compute=choose_compute(snakemake.params.device, snakemake.threads),
         out=Path(snakemake.output[0]),
     )

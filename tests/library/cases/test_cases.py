@@ -35,6 +35,7 @@ SETTINGS = {
     "grid": (8, 10, 12),
     "intensity": "window",
     "window": (-1000.0, 0.0),
+    "cue": {"strength": 0.0, "contrast": 1.0, "seed": 0},
 }
 
 
@@ -290,3 +291,13 @@ def test_crops_hold_the_scans_voxels_and_the_store_shows_them(cohort, monkeypatc
         shards, cohort / "slices.h5", cohort / "lesions.parquet", {**native, "intensity": "slice_minmax"}
     )
     assert published.images(samples[:1]).max() == pytest.approx(1)
+    cued = {**native, "cue": {**native["cue"], "strength": 1.0}}
+    for mode, tested in (("absent", None), ("aligned", 1), ("reversed", 0)):
+        marked = CaseStore(shards, cohort / "slices.h5", cohort / "lesions.parquet", cued, mode)
+        for (_, sample), image, plain, mask in zip(
+            samples.iterrows(), marked.images(samples), images, marked.cue_mask(samples), strict=True
+        ):
+            label = sample.label if sample.split != "test" or tested == 1 else 1 - sample.label
+            is_marked = sample.split != "test" or tested is not None
+            np.testing.assert_array_equal(image[~mask], plain[~mask])
+            np.testing.assert_allclose(image[mask], label if is_marked else plain[mask], atol=1e-6)

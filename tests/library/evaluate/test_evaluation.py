@@ -82,8 +82,10 @@ def evaluation(explained, samples, tmp_path):
         "samples": samples,
         "store": RandomStore(),
         "grid": GRID,
+        "dims": 3,
         "threshold": 0.5,
         "out": tmp_path / "metrics.parquet",
+        "lesions_out": tmp_path / "lesions.parquet",
     }
 
 
@@ -175,6 +177,47 @@ def test_scores_have_the_promised_rows(evaluation):
     curve = table.query("seed == 3 and explained_class == 'true' and metric == 'dice'")
     assert curve["threshold"].tolist() == [step / 10 for step in range(10)]
     assert table["value"].between(0, 1).all()
+
+
+def test_scores_of_single_lesions_have_the_reported_means(evaluation):
+    evaluate_classifier(**evaluation)
+    single = pd.read_parquet(evaluation["lesions_out"])
+    assert single.columns.tolist() == ["seed", "sample_id", "metric", "value"]
+    assert not single.duplicated(["seed", "sample_id", "metric"]).any()
+    table = pd.read_parquet(evaluation["out"]).query("explained_class == 'predicted'")
+    table = table[table["threshold"].isna() | (table["threshold"] == 0.5)].set_index(["seed", "metric"])["value"]
+    means = single.groupby(["seed", "metric"])["value"].mean()
+    pd.testing.assert_series_equal(means.sort_index(), table.sort_index())
+
+
+def test_a_method_of_two_dimensions_is_scored_on_the_middle_slice(evaluation, tmp_path):
+    path = evaluation["explanations_file"]
+    flat = {
+        seed: {name: read_explanations(path, seed, name)[:, :1] for name in ("predicted", "true")} for seed in SEEDS
+    }
+    write_explanations(tmp_path / "flat.h5", read_sample_ids(path), flat)
+    evaluate_classifier(**{**evaluation, "dims": 2, "explanations_file": tmp_path / "flat.h5"})
+    table = pd.read_parquet(evaluation["out"]).query("seed == 3 and explained_class == 'true' and threshold == 0.5")
+    scores = table.set_index("metric")["value"]
+    samples = evaluation["samples"].set_index("sample_id", drop=False).loc[read_sample_ids(path)]
+    truths = evaluation["store"].truth(samples)[:, 8:9]
+    maps = postprocess(torch.as_tensor(flat[3]["true"]).float(), (1, *GRID[1:]), preset="due").numpy()
+    expected = [threshold_metrics(*pair, [0.5])["iou"][0] for pair in zip(maps, truths, strict=True)]
+    assert scores["iou"] == pytest.approx(np.mean(expected))
+    assert scores["iou_middle_slice"] == pytest.approx(scores["iou"])
+
+
+def test_the_middle_slice_of_a_volume_is_scored_too(evaluation):
+    evaluate_classifier(**evaluation)
+    table = pd.read_parquet(evaluation["out"]).query("seed == 3 and explained_class == 'true' and threshold == 0.5")
+    path = evaluation["explanations_file"]
+    samples = evaluation["samples"].set_index("sample_id", drop=False).loc[read_sample_ids(path)]
+    truths = evaluation["store"].truth(samples)
+    maps = postprocess(torch.as_tensor(read_explanations(path, 3, "true")), GRID, preset="due").numpy()
+    expected = [
+        threshold_metrics(one[8:9], truth[8:9], [0.5])["iou"][0] for one, truth in zip(maps, truths, strict=True)
+    ]
+    assert table.set_index("metric")["value"]["iou_middle_slice"] == pytest.approx(np.mean(expected))
 
 
 def test_a_main_threshold_of_its_own_is_added(evaluation):

@@ -3,19 +3,32 @@
 import numpy as np
 import pytest
 
-from due.evaluate.metrics import CURVE_METRICS, METRICS, Metric, pr_auc_trapezoid, prediction_metrics
+from due.evaluate.metrics import (
+    CURVE_METRICS,
+    DISTANCE_METRICS,
+    FAITHFULNESS_METRICS,
+    METRICS,
+    Metric,
+    pr_auc_trapezoid,
+    prediction_metrics,
+)
+
+ALL = {**METRICS, **DISTANCE_METRICS, **FAITHFULNESS_METRICS}
 
 
 def test_every_metric_declares_itself():
-    assert all(name == metric.name for name, metric in METRICS.items())
-    assert all(metric.label and metric.source and metric.description.endswith(".") for metric in METRICS.values())
-    assert len({metric.label for metric in METRICS.values()}) == len(METRICS)
+    assert all(name == metric.name for name, metric in ALL.items())
+    assert all(metric.label and metric.source and metric.description.endswith(".") for metric in ALL.values())
+    assert len({metric.label for metric in ALL.values()}) == len(ALL)
+    assert all(metric.range == ((0, np.inf) if metric.unit else (0, 1)) for metric in ALL.values())
     assert set(CURVE_METRICS) < set(METRICS)
 
 
 def test_the_arrow_points_to_better_values():
     assert METRICS["iou"].heading == "IoU ↑"
     assert Metric("brier", "Brier", False, (0, 1), "Brier 1950", "Squared error.").heading == "Brier ↓"
+    assert DISTANCE_METRICS["surface_distance_mm"].heading == "Surface distance (mm) ↓"
+    assert [metric.heading for metric in FAITHFULNESS_METRICS.values()] == ["Deletion ↓", "Insertion ↑"]
 
 
 def test_prediction_metrics_of_four_samples_by_hand():

@@ -57,6 +57,8 @@ def write_dataset(folder: Path, slices: int = 7, splits: tuple[str, ...] = SPLIT
             group = file.create_group(name)
             annotated = mask.any(axis=(1, 2))
             group["consensus"], group["z_mm"], group["annotated"] = mask, 2.5 * np.arange(slices), annotated
+            # The second reader leaves out a row.
+            group["readers"] = np.stack([mask, np.concatenate([np.zeros_like(mask[:, :1]), mask[:, 1:]], axis=1)])
             start = (10, 200, 300)
             box = {f"{axis}_start": low for axis, low in zip("kij", start, strict=True)}
             box |= {f"{axis}_stop": low + size for axis, low, size in zip("kij", start, mask.shape, strict=True)}

@@ -53,6 +53,7 @@ def around_of(
     """Return what is known around one wanted slice, given the slices in four slots."""
     return Surroundings(
         fields=torch.from_numpy(np.stack([clipped_field(frame) for frame in slots]))[None],
+        dissent=dissent_of(slots)[None],
         context_z=torch.tensor([context_z], dtype=torch.float32),
         shown=torch.tensor([[True] * 4 if shown is None else shown]),
         z=torch.tensor([z], dtype=torch.float32),
@@ -60,8 +61,13 @@ def around_of(
     )
 
 
+def dissent_of(slots: list[np.ndarray]) -> torch.Tensor:
+    """Return what some reader could have left out or added: nothing of an empty slice, and different for each shape."""
+    return torch.from_numpy(np.stack([0.25 * (np.roll(frame, 1, 0) - frame) for frame in slots])).float()
+
+
 def several(*parts: Surroundings) -> Surroundings:
-    names = ("fields", "context_z", "shown", "z", "pixel_mm")
+    names = ("fields", "dissent", "context_z", "shown", "z", "pixel_mm")
     return Surroundings(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 
 
@@ -80,6 +86,7 @@ def reversed_z(around: Surroundings) -> Surroundings:
     return replace(
         around,
         fields=around.fields.flip(1),
+        dissent=around.dissent.flip(1),
         context_z=-around.context_z.flip(1),
         shown=around.shown.flip(1),
         z=-around.z,
@@ -88,7 +95,9 @@ def reversed_z(around: Surroundings) -> Surroundings:
 
 def lesion_of(frames: list[np.ndarray], z_mm: list[float], name: str = "P0", pixel_mm: float = 0.8) -> LesionFrames:
     masks = np.stack(frames).astype(np.float32)
-    return LesionFrames(f"{name}-s0-n0", masks, np.array(z_mm, float), pixel_mm, name, Place(0, 0, 1, 1))
+    return LesionFrames(
+        f"{name}-s0-n0", masks, np.array(z_mm, float), pixel_mm, name, Place(0, 0, 1, 1), dissent_of(frames).numpy()
+    )
 
 
 class Known(torch.nn.Module):

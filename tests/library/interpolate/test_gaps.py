@@ -85,11 +85,12 @@ def test_surroundings_have_a_row_per_wanted_slice(lesion):
     assert around.z.tolist() == [z for gap in gaps for z in gap.z]
     for row, gap in enumerate(owners):
         np.testing.assert_array_equal(around.fields[row], gap.fields)
+        np.testing.assert_array_equal(around.dissent[row], gap.dissent)
         assert around.context_z[row].tolist() == gap.context_z.tolist()
         assert around.shown[row].tolist() == gap.shown.tolist()
         assert around.pixel_mm[row].item() == pytest.approx(gap.pixel_mm)
     assert {name: value.dtype for name, value in vars(around).items()} == {
-        **dict.fromkeys(["fields", "context_z", "z", "pixel_mm"], torch.float32),
+        **dict.fromkeys(["fields", "dissent", "context_z", "z", "pixel_mm"], torch.float32),
         "shown": torch.bool,
     }
     some = around[torch.tensor([6, 0])]

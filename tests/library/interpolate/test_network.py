@@ -140,32 +140,32 @@ def test_numbers_and_blend_are_what_they_say():
     planes = condition(around_of(slots, [-3, 1, 5, 6], 2, pixel_mm=pixel_mm))[0]
     t = 1 / 4
     below, above = (np.clip(signed_distance_field(slots[slot] > 0) / REACH, -1, 1) for slot in (1, 2))
-    np.testing.assert_allclose(planes[8], (1 - t) * below + t * above, atol=1e-6)
+    np.testing.assert_allclose(planes[12], (1 - t) * below + t * above, atol=1e-6)
     # Both centroids are in the middle.
-    np.testing.assert_allclose(planes[9], planes[8], atol=1e-5)
+    np.testing.assert_allclose(planes[13], planes[12], atol=1e-5)
     expected = [4 * t - 1, np.log(4 / 5), np.log(pixel_mm), np.log(1 / pixel_mm / 4), 5 / 4, 4 / 4]
-    np.testing.assert_allclose(planes[10:, 3, 3], expected, rtol=1e-5, atol=1e-6)
-    assert (planes[10:] == planes[10:, :1, :1]).all()
+    np.testing.assert_allclose(planes[14:, 3, 3], expected, rtol=1e-5, atol=1e-6)
+    assert (planes[14:] == planes[14:, :1, :1]).all()
 
 
 @pytest.mark.parametrize(("z", "centre"), [(1.0, (10, 13)), (2.0, (12, 12)), (3.0, (14, 11))])
 def test_the_aligned_blend_of_two_discs_is_the_disc_on_the_line_between(z, centre):
     slots = [disc(3.2, place, 24) for place in ((8, 14), (8, 14), (16, 10), (16, 10))]
     planes = condition(around_of(slots, [0, 0, 4, 0], z, [False, True, True, False]))[0]
-    np.testing.assert_array_equal(planes[9] > 0, disc(3.2, centre, 24) > 0)
-    assert ((planes[8] > 0).sum() < (planes[9] > 0).sum()).item()
+    np.testing.assert_array_equal(planes[13] > 0, disc(3.2, centre, 24) > 0)
+    assert ((planes[12] > 0).sum() < (planes[13] > 0).sum()).item()
 
 
 @pytest.mark.parametrize("shown", [(True, False, True, True), (True, True, False, True), (True, False, False, True)])
 def test_there_is_no_blend_with_one_side_only(shown):
     planes = condition(around_of([disc(4)] * 4, [0, 1, 3, 4], 1.5, list(shown)))
-    assert not planes[:, 8:10].any()
+    assert not planes[:, 12:14].any()
 
 
 @pytest.mark.parametrize("number", range(ORIENTATIONS))
 def test_turned_slices_have_turned_planes(number):
     around = three_slices()
-    other = replace(around, fields=turned(around.fields, number))
+    other = replace(around, **{name: turned(getattr(around, name), number) for name in ("fields", "dissent")})
     torch.testing.assert_close(condition(other), turned(condition(around), number), rtol=0, atol=1e-5)
 
 

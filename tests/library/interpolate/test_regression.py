@@ -1,5 +1,7 @@
 """The regression U-Net: the same inputs as the diffusion's, one answer, no noise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -27,7 +29,8 @@ def test_the_answer_is_the_mean_of_eight_orientations(regression):
 @pytest.mark.parametrize("number", range(1, 8))
 def test_turned_slices_have_turned_answers(regression, number):
     around = three_slices()
-    other = type(around)(turned(around.fields, number), around.context_z, around.shown, around.z, around.pixel_mm)
+    frames = {name: turned(getattr(around, name), number) for name in ("fields", "dissent")}
+    other = replace(around, **frames)
     torch.testing.assert_close(regression.expect(other), turned(regression.expect(around), number), rtol=0, atol=1e-4)
 
 

@@ -70,7 +70,9 @@ def made_up_run(folder: Path, *, strength: float, samples, store, seeds=(0, 1, 2
         inside[:, 1:3, 1:3, 1:3] = strength
         maps[seed] = {name: inside + rng.random(inside.shape) * 0.5 for name in ("predicted", "true")}
     folder.mkdir(parents=True, exist_ok=True)
-    files = {name: folder / name for name in ("predictions.parquet", "explanations.h5", "metrics.parquet")}
+    files = {
+        name: folder / name for name in ("predictions.parquet", "explanations.h5", "metrics.parquet", "lesions.parquet")
+    }
     write_parquet(pd.concat(tables), files["predictions.parquet"])
     write_explanations(files["explanations.h5"], lesions["sample_id"].tolist(), maps)
     evaluate_classifier(
@@ -79,8 +81,10 @@ def made_up_run(folder: Path, *, strength: float, samples, store, seeds=(0, 1, 2
         samples=samples,
         store=store,
         grid=GRID,
+        dims=3,
         threshold=0.5,
         out=files["metrics.parquet"],
+        lesions_out=files["lesions.parquet"],
     )
     return files
 
@@ -114,6 +118,7 @@ def run(tmp_path_factory):
         samples=samples,
         store=store,
         lesions=lesions,
+        files=files,
         metrics={name: value["metrics.parquet"] for name, value in files.items()},
         explanations={name: value["explanations.h5"] for name, value in files.items()},
         weights=write_weights(folder / "weights.h5", samples),

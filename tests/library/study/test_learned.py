@@ -10,7 +10,8 @@ from nodule_examples import disc, nodule
 
 from due.errors import DueError
 from due.interpolate.evaluate import dice
-from due.interpolate.gaps import ABOVE, BELOW
+from due.interpolate.frames import frames_of
+from due.interpolate.gaps import ABOVE, BELOW, hold_out_gaps
 from due.interpolate.nodules import hold_out, load_nodules
 from due.interpolate.regression import Regression
 from due.study import learned
@@ -175,6 +176,23 @@ def test_answers_for_other_patients_are_refused(tmp_path):
             DueError, match=r"lacks 1 nodules, the first A-n0, at d = 2. It was made for other patients"
         ):
             read_answer(file["2"], [hold_out(ours, 2), hold_out(theirs, 2)])
+
+
+def test_shown_one_reader_the_diffusion_does_not_know_where_readers_differ(trained, known, settings, compute):
+    common = {"settings": settings, "latent": "mean", "compute": compute}
+    fillers = {
+        name: load_filler(name, trained.model("diffusion"), **common) for name in ("diffusion", "diffusion_one_reader")
+    }
+    gaps = [gap for nodule in known[:4] for gap in hold_out_gaps([frames_of(nodule, 48)], 2)]
+    agreed = [replace(gap, dissent=np.zeros_like(gap.dissent)) for gap in gaps]
+
+    def means(name, shown):
+        return [answer.mean for answer in fillers[name](shown, torch.Generator().manual_seed(0))]
+
+    for one, other in zip(means("diffusion_one_reader", gaps), means("diffusion", agreed), strict=True):
+        assert torch.equal(one, other)
+    differ = zip(means("diffusion_one_reader", gaps), means("diffusion", gaps), strict=True)
+    assert not all(torch.equal(one, other) for one, other in differ)
 
 
 @pytest.mark.parametrize("method", ["regression", "diffusion", "diffusion_draws", "uncertainty"])

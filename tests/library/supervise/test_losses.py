@@ -1,5 +1,7 @@
 """Explanation losses against numbers by hand, and the flaws of the published one."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
+from due.config import MethodName
 from due.supervise.published import binary_term, published_loss
 from due.supervise.registry import METHODS
 from due.supervise.weighted_l1 import weighted_l1
@@ -99,10 +102,18 @@ def test_published_loss_is_defined_without_annotation():
 
 
 def test_registry_describes_what_each_method_reads():
-    assert list(METHODS) == ["baseline", "baseline_plus", "due", "due_published"]
     assert all(name == method.name for name, method in METHODS.items())
-    assert [method.supervised for method in METHODS.values()] == [False, True, True, True]
+    assert set(METHODS) == set(get_args(MethodName))
+    assert [name for name, method in METHODS.items() if not method.supervised] == ["baseline"]
     for method in METHODS.values():
         assert (method.target == "none") == (method.weights == "none") == (not method.supervised)
     assert METHODS["baseline_plus"].target == "nearest"
-    assert [name for name, method in METHODS.items() if method.detach_head] == ["due_published"]
+    assert {name for name, method in METHODS.items() if method.detach_head} == {
+        name for name in METHODS if name.endswith("_published")
+    }
+    assert METHODS["due_sdf"].target == "signed_distance"
+    flat = {"gradia", "haics", "res_g", "res_l", "res_l_deep"}
+    assert {name for name, method in METHODS.items() if method.dims == 2} == flat | {
+        f"{name}_published" for name in flat
+    }
+    assert all(METHODS[f"{name}_3d"].weights == "annotated" for name in flat)

@@ -7,7 +7,7 @@ from torch.testing import assert_close
 from due.errors import DueError
 from due.train import checkpoint
 from due.train.device import choose_compute
-from due.train.networks import ExplainableResNet, load_classifier, save_classifier
+from due.train.networks import ExplainableResNet, load_classifier, map_shape, middle, save_classifier
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_saved_classifier_is_rebuilt_from_its_file_alone(tmp_path):
     save_classifier(network, tmp_path / "model.pt")
     loaded = load_classifier(tmp_path / "model.pt", choose_compute("cpu"))
     assert not loaded.training
-    assert loaded.settings == {"width": 1 / 16, "max_pool": False}
+    assert loaded.settings == {"dims": 3, "width": 1 / 16, "max_pool": False}
     # The loaded one computes channels last, which rounds differently.
     torch.testing.assert_close(loaded(images)[0], network.eval()(images)[0])
 
@@ -54,3 +54,37 @@ def test_another_checkpoint_is_refused(tmp_path):
     checkpoint.save({"weights": {}, "timesteps": 4}, tmp_path / "diffusion.pt")
     with pytest.raises(DueError, match=r"diffusion.pt holds timesteps, weights, not a classifier"):
         load_classifier(tmp_path / "diffusion.pt", choose_compute("cpu"))
+
+
+def test_a_network_of_two_dimensions_sees_the_middle_slice_alone(tmp_path):
+    torch.manual_seed(0)
+    network = ExplainableResNet(dims=2, width=1 / 16, max_pool=False).eval()
+    images = torch.rand(2, 1, 8, 32, 32)
+    logits, features = network(images)
+    assert features.shape == (2, 32, 1, 2, 2)
+    assert_close(logits, network.trunk(images[:, :, middle(8)]))
+    other = torch.rand_like(images)
+    other[:, :, 4] = images[:, :, 4]
+    assert torch.equal(network(other)[0], logits)
+    assert torch.equal(network(images[:, :, 4:5])[0], logits)
+    save_classifier(network, tmp_path / "model.pt")
+    torch.testing.assert_close(load_classifier(tmp_path / "model.pt", choose_compute("cpu"))(images)[0], logits)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_the_shape_of_maps_is_known_without_computing_any(dims):
+    settings = {"width": 1 / 16, "max_pool": False}
+    _, features = ExplainableResNet(dims=dims, **settings)(torch.rand(2, 1, 16, 32, 32))
+    assert map_shape(settings, (16, 32, 32), dims=dims) == tuple(features.shape[2:])
+
+
+def test_the_layout_of_a_volume_does_not_change_the_gradients_of_its_slice():
+    """Torch's own strides of such a slice made the backward pass write outside of its memory."""
+    torch.manual_seed(0)
+    network = ExplainableResNet(dims=2, width=1 / 16, max_pool=False)
+    images, gradients = torch.rand(2, 1, 1, 32, 32), []
+    for layout in (torch.contiguous_format, torch.channels_last_3d):
+        network.zero_grad()
+        network(images.to(memory_format=layout))[0][:, 1].sum().backward()
+        gradients.append(network.trunk.conv1.weight.grad.clone())
+    assert_close(*gradients)

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from due.supervise.registry import METHODS
 from due.train.device import choose_compute
 from due.train.networks import ExplainableResNet
-from due.train.step import explanation_loss, training_step
+from due.train.step import build_supervision, explanation_loss, training_step
 
 GRID = (16, 32, 32)
 COMPUTE = choose_compute("cpu")
@@ -29,10 +29,21 @@ def batch():
     return images[:, None], torch.tensor([0, 1, 1, 0]), target, weights
 
 
+def supervision_of(method):
+    torch.manual_seed(2)
+    supervision = build_supervision(METHODS[method], {"width": 1 / 32, "max_pool": False}, GRID, COMPUTE)
+    return supervision and supervision._replace(loss=supervision.loss.double())
+
+
 def step(network, batch, method, lambda_=1.0):
     own = deepcopy(network)
     losses = training_step(
-        own, torch.optim.SGD(own.parameters(), lr=0.1), batch, method=METHODS[method], lambda_=lambda_, compute=COMPUTE
+        own,
+        torch.optim.SGD(own.parameters(), lr=0.1),
+        batch,
+        supervision=supervision_of(method),
+        lambda_=lambda_,
+        compute=COMPUTE,
     )
     return own, losses
 
@@ -83,7 +94,7 @@ def test_explanations_of_neighbours_do_not_count(network, batch):
 @pytest.mark.parametrize(("method", "reaches"), [("due", True), ("due_published", False)])
 def test_explanation_loss_reaches_the_head_unless_published(network, batch, method, reaches):
     _, features = network(batch[0])
-    explanation_loss(features, network.head, batch, METHODS[method]).backward()
+    explanation_loss(features, network.head, batch, supervision_of(method)).backward()
     assert (network.head.weight.grad is not None) == reaches
     assert network.trunk.conv1.weight.grad.abs().max() > 0
 

@@ -42,7 +42,10 @@ def weight_files(tmp_path):
             for lesion in lesions:
                 file[f"{lesion}/nearest"] = rng.integers(0, 2, GRID, dtype=np.uint8)
                 file[f"{lesion}/interpolated"] = rng.random(GRID).astype(np.float16)
-                file[f"{lesion}/weight"] = rng.random(GRID).astype(np.float16)
+                file[f"{lesion}/signed_distance"] = rng.random(GRID).astype(np.float16)
+                file[f"{lesion}/annotated"] = rng.random(GRID[0]) < 0.5
+                for name in ("weight", "weight_published", "weight_diffusion", "weight_readers"):
+                    file[f"{lesion}/{name}"] = rng.random(GRID).astype(np.float16)
     return paths
 
 
@@ -61,6 +64,38 @@ def test_due_reads_interpolation_and_weights_of_lesions_only(weight_files):
     np.testing.assert_array_equal(arrays.target[2], stored(weight_files[0], "c/interpolated"))
     assert not arrays.target[[0, 3]].any()
     assert not arrays.weights[[0, 3]].any()
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "weights"),
+    [
+        ("due_minmax", "interpolated", "weight_published"),
+        ("due_diffusion", "interpolated", "weight_diffusion"),
+        ("due_readers", "interpolated", "weight_readers"),
+        ("due_sdf", "signed_distance", "weight"),
+    ],
+)
+def test_ablations_read_what_their_names_say(weight_files, method, target, weights):
+    arrays = load_training_arrays(SAMPLES, Store(), weight_files, METHODS[method])
+    np.testing.assert_array_equal(arrays.target[1], stored(weight_files[1], f"b/{target}"))
+    np.testing.assert_array_equal(arrays.weights[1], stored(weight_files[1], f"b/{weights}"))
+
+
+def test_methods_on_cells_know_which_planes_are_annotated(weight_files):
+    arrays = load_training_arrays(SAMPLES, Store(), weight_files, METHODS["gradia_3d"])
+    np.testing.assert_array_equal(arrays.target[1], stored(weight_files[1], "b/nearest"))
+    annotated = stored(weight_files[1], "b/annotated")
+    np.testing.assert_array_equal(arrays.weights[1], np.broadcast_to(annotated[:, None, None], GRID))
+
+
+def test_methods_of_two_dimensions_read_the_middle_slice(weight_files):
+    flat, solid = (
+        load_training_arrays(SAMPLES, Store(), weight_files, METHODS[m]) for m in ("gradia", "baseline_plus")
+    )
+    middle = slice(GRID[0] // 2, GRID[0] // 2 + 1)
+    np.testing.assert_array_equal(flat.images, solid.images[:, :, middle])
+    np.testing.assert_array_equal(flat.target, solid.target[:, middle])
+    np.testing.assert_array_equal(flat.weights, solid.weights[:, middle])
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 64])

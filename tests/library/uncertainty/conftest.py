@@ -33,7 +33,12 @@ def cohort(tmp_path: Path) -> SimpleNamespace:
         for number, lesion_id in enumerate(lesions["lesion_id"]):
             consensus = ellipsoid(number)
             annotated = consensus.any((1, 2)) & (np.arange(SLICES) % 2 == 0)
-            content = {"consensus": consensus, "annotated": annotated, "z_mm": -50.0 + SPACING_Z * np.arange(SLICES)}
+            content = {
+                "consensus": consensus,
+                "readers": consensus[None],
+                "annotated": annotated,
+                "z_mm": -50.0 + SPACING_Z * np.arange(SLICES),
+            }
             for name, values in content.items():
                 file[f"{lesion_id}/{name}"] = values
     save_model(untrained_interpolator(), files.model_file)

@@ -39,7 +39,7 @@ class Bayes(nn.Module):
         self.sharpness = nn.Parameter(torch.tensor(sharpness))
 
     def forward(self, planes: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
-        blend = 1 + 2 * SLOTS
+        blend = 1 + 3 * SLOTS
         signal, spread = signal_and_noise(level[:, None, None, None])
         return self.sharpness * planes[:, blend : blend + 1] + 2 * signal * planes[:, :1] / spread**2
 

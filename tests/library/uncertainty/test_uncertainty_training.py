@@ -29,6 +29,7 @@ def write(path, lengths, seed=0):
             below = np.concatenate([np.arange(1, n + 1) for n in counts]) if gaps else np.zeros(0)
             content = {
                 "contexts": (plane * generator.integers(0, 2, (gaps, 4, size, size))).astype(np.float16),
+                "dissent": (plane * generator.choice([-0.25, 0, 0.25], (gaps, 4, size, size))).astype(np.float16),
                 "context_z": (shown * np.array([-4.0, 0.0, 4.0, 8.0])).astype(np.float32),
                 "shown": shown,
                 "pixel_mm": np.full(gaps, 0.8, np.float32),
@@ -63,7 +64,7 @@ def test_gaps_of_all_files_are_joined_by_frame_size(tmp_path):
     with h5py.File(last) as file:
         for name in ("mean", "variance"):
             np.testing.assert_array_equal(getattr(small, name)[2, :2], file[f"8/{name}"][:].astype(np.float32))
-        np.testing.assert_array_equal(small.contexts[2], file["8/contexts"][0])
+        np.testing.assert_array_equal(small.contexts[2], file["8/contexts"][0] + file["8/dissent"][0])
     assert torch.equal(small.fields, outline_fields(small.contexts))
     part = small.take(torch.tensor([2, 0]), torch.device("cpu"))
     assert part.variance.shape == part.mean.shape == (2, 2, 8, 8)

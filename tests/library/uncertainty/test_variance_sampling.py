@@ -34,6 +34,7 @@ WAYS = [
 TYPES = {
     "context_z": "float32",
     "contexts": "float16",
+    "dissent": "float16",
     "gap": "int64",
     "lesion": "object",
     "mean": "float16",
@@ -109,7 +110,7 @@ def test_the_file_holds_the_chosen_gaps_by_frame_size(cohort, compute, tmp_path)
         mine = [gap for gap in gaps if gap.size == size]
         assert {name: values.dtype.name for name, values in arrays_.items()} == TYPES
         assert [name.decode() for name in arrays_["lesion"]] == [gap.lesion_id for gap in mine]
-        for name in ("contexts", "context_z", "shown", "pixel_mm"):
+        for name in ("contexts", "dissent", "context_z", "shown", "pixel_mm"):
             expected = np.stack([getattr(gap, name) for gap in mine])
             np.testing.assert_array_equal(arrays_[name], expected.astype(TYPES[name]))
         assert arrays_["contexts"].shape == (len(mine), 4, size, size)

@@ -1,5 +1,7 @@
 """From variance to weights, and from annotated slices to a filled grid."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -27,10 +29,10 @@ from due.interpolate.frames import grid_lines, load_frames
 from due.interpolate.gaps import hold_out_gaps
 from due.train.checkpoint import save
 from due.uncertainty import weights as module
-from due.uncertainty.fill import fill_lesion, missing_gaps, predict_gaps
+from due.uncertainty.fill import COMPARED, fill_lesion, missing_gaps, predict_gaps
 from due.uncertainty.mapping import absolute_weights, published_weights
 from due.uncertainty.planes import lay_planes
-from due.uncertainty.weights import map_weights
+from due.uncertainty.weights import map_weights, training_ids
 
 LESION = pd.Series(lesion_row(1))
 MARGIN_MM = 4.0
@@ -170,7 +172,7 @@ def test_known_planes_are_certain_and_missing_planes_are_weighted(cohort, mappin
     planes = planes_of(every(2))
     filled = fill(planes, frames_of(cohort), mapping=mapping, estimate=estimate)
     assert {name: (values.shape, values.dtype.name) for name, values in filled.items()} == dict.fromkeys(
-        ("interpolated", "variance", "weight"), (GRID, "float16")
+        ("interpolated", "variance", "weight", *COMPARED), (GRID, "float16")
     )
     known = ~np.isin(np.arange(32), planes.missing)
     assert 3 < known.sum() < 30
@@ -189,6 +191,34 @@ def test_known_planes_are_certain_and_missing_planes_are_weighted(cohort, mappin
         else:
             expected = 1 - filled["variance"][gap].astype(np.float32) * 4
             np.testing.assert_allclose(filled["weight"][gap], expected, atol=2e-3)
+
+
+def test_what_the_method_is_compared_with_is_known_where_it_is(cohort):
+    planes = planes_of(every(2))
+    with h5py.File(cohort.slices_file, "r+") as file:
+        readers = file[f"{LESION.lesion_id}/readers"]
+        mask = readers[:][0]
+        smaller = mask.copy()
+        smaller[:, :3] = 0
+        del file[f"{LESION.lesion_id}/readers"]
+        file[f"{LESION.lesion_id}/readers"] = np.stack([mask, smaller])
+    filled = {name: values.astype(float) for name, values in fill(planes, frames_of(cohort)).items()}
+    known, missing = ~np.isin(np.arange(32), planes.missing), planes.missing
+    np.testing.assert_array_equal(filled["signed_distance"][known], planes.nearest[known])
+    for name in COMPARED[1:]:
+        assert (filled[name][known] == 1).all()
+        assert 0 <= filled[name].min() < filled[name][missing].max() <= 1
+    own = filled["interpolated"][missing]
+    np.testing.assert_allclose(filled["weight_diffusion"][missing], 1 - 4 * own * (1 - own), atol=4e-3)
+    for lower in np.unique(planes.lower):
+        gap = missing[planes.lower == lower]
+        np.testing.assert_allclose(
+            filled["weight_published"][gap], published_weights(filled["variance"][gap]), atol=0.02
+        )
+    # Where one of two readers left rows out, they doubt what they would not have doubted together.
+    frames = frames_of(cohort)
+    agreed = fill(planes, replace(frames, dissent=np.zeros_like(frames.dissent)))["weight_readers"].astype(float)
+    assert (agreed - filled["weight_readers"]).max() > 0.9
 
 
 def test_missing_planes_become_gaps_at_their_places_in_mm(cohort):
@@ -274,7 +304,7 @@ def run(cohort, compute, out, **changes):
     map_weights(
         lesions_file=cohort.lesions_file,
         slices_file=cohort.slices_file,
-        samples_file=cohort.samples_file,
+        lesion_ids=training_ids(pd.read_parquet(cohort.samples_file), shard=0),
         interpolator_file=cohort.model_file,
         predictor_file=predictor_file,
         margin_mm=changes.pop("margin_mm", MARGIN_MM),
@@ -282,7 +312,6 @@ def run(cohort, compute, out, **changes):
         interpolate_settings=INTERPOLATE | changes.pop("interpolate", {}),
         settings=UNCERTAINTY | changes,
         seed=0,
-        shard=0,
         compute=compute,
         out=out,
     )
@@ -299,6 +328,7 @@ def test_file_holds_the_shards_training_lesions(cohort, compute, tmp_path):
                 "annotated": ((16,), "bool"),
                 "interpolated": (grid, "float16"),
                 "nearest": (grid, "uint8"),
+                **dict.fromkeys(COMPARED, (grid, "float16")),
                 "variance": (grid, "float16"),
                 "weight": (grid, "float16"),
             }
@@ -311,6 +341,7 @@ def test_dropped_slices_never_leak(cohort, compute, tmp_path):
             flags = np.flatnonzero(lesion["annotated"][:])
             dropped = [k for k in range(flags[0], flags[-1]) if k not in flags]
             lesion["consensus"][dropped] = 1 - lesion["consensus"][dropped]
+            lesion["readers"][:, dropped] = 1 - lesion["readers"][:, dropped]
     assert run(cohort, compute, tmp_path / "after.h5").read_bytes() == before
 
 
@@ -362,6 +393,8 @@ def same_slices(cohort, mask, corner, spacing):
         group = file[lesions.lesion_id[0]]
         del group["consensus"]
         group["consensus"] = np.repeat(mask[None].astype(np.uint8), SLICES, axis=0)
+        del group["readers"]
+        group["readers"] = group["consensus"][:][None]
         group["annotated"][:] = np.arange(SLICES) % 3 == 0
     return lesions.iloc[0]
 

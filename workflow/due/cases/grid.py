@@ -75,6 +75,20 @@ def annotated_planes(annotated: np.ndarray, depth: int) -> np.ndarray:
     return np.rint(slices * ((depth - 1) / max(len(annotated) - 1, 1))).astype(int)
 
 
+def grid_spacing(
+    block: Box, spacing: tuple[float, float, float], grid: tuple[int, int, int]
+) -> tuple[float, float, float]:
+    """Return the distance of neighbouring grid voxels (z, y, x) in mm; corners of block and grid are aligned.
+
+    Args:
+        block: the block in voxels of the scan; one of a single voxel along an axis counts as one voxel long.
+        spacing: distance of the scan's voxels (z, y, x) in mm.
+        grid: voxels of the grid (D, H, W).
+    """
+    steps = np.maximum(np.asarray(block.shape) - 1, 1) * np.asarray(spacing) / np.maximum(np.asarray(grid) - 1, 1)
+    return tuple(steps.tolist())
+
+
 def window_hu(image: np.ndarray, window: tuple[float, float]) -> np.ndarray:
     """Map HU in `window` (low, high) linearly to [0, 1] and clip the rest; float32 of the same shape."""
     low, high = window

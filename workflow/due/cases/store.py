@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from due.cases.cue import cue_mask, plant_cue
 from due.cases.geometry import covering, lesion_box
 from due.cases.grid import block_of, paste, resize_image, resize_mask, slice_minmax, spacing_of, window_hu
 from due.files import replacing, require_space
@@ -74,14 +75,22 @@ class CaseStore:
         case_files: the files `cases/{shard}.h5`, in the order of their shards.
         slices_file: the file `annotate/slices.h5`.
         lesions_file: the table `annotate/lesions.parquet`.
-        settings: the settings `cases` (margin, grid, intensity, window).
+        settings: the settings `cases` (margin, grid, intensity, window, cue).
+        cue_mode: how a planted cue lies in test images: `absent`, `aligned` or `reversed`; see `due.cases.cue`.
     """
 
-    def __init__(self, case_files: Sequence[Path], slices_file: Path, lesions_file: Path, settings: dict) -> None:
+    def __init__(
+        self,
+        case_files: Sequence[Path],
+        slices_file: Path,
+        lesions_file: Path,
+        settings: dict,
+        cue_mode: str = "absent",
+    ) -> None:
         self._case_files = [Path(path) for path in case_files]
         self._slices_file = slices_file
         self._lesions = pd.read_parquet(lesions_file).set_index("lesion_id")
-        self._settings = settings
+        self._settings, self._cue_mode = settings, cue_mode
         self.grid: tuple[int, int, int] = tuple(settings["grid"])
 
     def images(self, samples: pd.DataFrame) -> np.ndarray:
@@ -89,6 +98,29 @@ class CaseStore:
         images = np.empty((len(samples), *self.grid), np.float32)
         for number, (_, sample) in enumerate(samples.iterrows()):
             images[number] = resize_image(self._intensity(self.block(sample)), self.grid)
+        return self._with_cue(images, samples) if self._settings["cue"]["strength"] else images
+
+    def cue_mask(self, samples: pd.DataFrame) -> np.ndarray:
+        """Return where a planted cue lies in the images of `samples`, bool [N, D, H, W]."""
+        names, seed = samples["sample_id"].tolist(), self._settings["cue"]["seed"]
+        return cue_mask(self.truth(samples), sample_ids=names, seed=seed)
+
+    def _with_cue(self, images: np.ndarray, samples: pd.DataFrame) -> np.ndarray:
+        """Plant the cue: by its strength where images teach or validate, always where they test."""
+        cue, truth = self._settings["cue"], self.truth(samples)
+        tested = (samples["split"] == "test").to_numpy()
+        for rows, mode, strength in ((~tested, "aligned", cue["strength"]), (tested, self._cue_mode, 1.0)):
+            part = samples[rows]
+            images[rows] = plant_cue(
+                images[rows],
+                truth[rows],
+                part["label"].to_numpy(),
+                sample_ids=part["sample_id"].tolist(),
+                strength=strength,
+                mode=mode,
+                contrast=cue["contrast"],
+                seed=cue["seed"],
+            )
         return images
 
     def block(self, sample: pd.Series) -> np.ndarray:

@@ -4,12 +4,15 @@ Explanation metrics are strict by default. What the DUE paper and its code call 
 names, because there false positives count only where a mask is negative, and masks of lesions are never negative.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.metrics import accuracy_score, auc, average_precision_score, precision_recall_curve, roc_auc_score
 
 CODE = "DUE, section 5.1 and the authors' code"
+RISE = "Petsiuk et al. 2018, RISE"
+MIDDLE_IOU = "iou_middle_slice"
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Metric:
         range: smallest and largest value.
         source: paper or library that defines it.
         description: one sentence.
+        unit: unit of the values, empty for fractions.
     """
 
     name: str
@@ -31,16 +35,24 @@ class Metric:
     range: tuple[float, float]
     source: str
     description: str
+    unit: str = ""
 
     @property
     def heading(self) -> str:
-        """The label with an arrow that points to the better values."""
-        return f"{self.label} {'↑' if self.higher_is_better else '↓'}"
+        """The label with its unit and an arrow that points to the better values."""
+        unit = f" ({self.unit})" if self.unit else ""
+        return f"{self.label}{unit} {'↑' if self.higher_is_better else '↓'}"
 
 
 def _score(name: str, label: str, source: str, description: str) -> Metric:
     """Declare a metric between 0 and 1 of which more is better."""
     return Metric(name, label, higher_is_better=True, range=(0.0, 1.0), source=source, description=description)
+
+
+def _distance(name: str, label: str, source: str, description: str) -> Metric:
+    """Declare a metric in mm of which less is better."""
+    span = (0.0, math.inf)
+    return Metric(name, label, higher_is_better=False, range=span, source=source, description=description, unit="mm")
 
 
 _PREDICTION = (
@@ -62,12 +74,19 @@ _PREDICTION = (
 
 _EXPLANATION = (
     _score("iou", "IoU", "Jaccard; DUE, section 5.1", "Overlap of map and annotation over their union."),
+    _score(MIDDLE_IOU, "IoU, middle slice", "Jaccard", "The same on the middle slice alone, which 2D methods see."),
     _score("dice", "Dice (F1)", "Dice; F1 of voxels", "Harmonic mean of voxel precision and recall."),
     _score("precision", "Precision", "voxel precision", "Share of the binarised map that is annotated; 0 if empty."),
     _score("recall", "Recall", "voxel recall", "Share of the annotation that the binarised map covers."),
     _score("hit_rate", "Hit rate", "this project", "Share of lesions with any overlap."),
     _score("pointing", "Pointing", "Zhang et al. 2018, pointing game", "Share of maps with their maximum inside."),
     _score("mass_inside", "Mass inside", "relevance mass accuracy", "Share of the map's sum that is annotated."),
+    _score(
+        "voxel_average_precision",
+        "Voxel average precision",
+        "scikit-learn average_precision_score",
+        "Area under the precision-recall curve of voxels over all thresholds of the map.",
+    ),
     _score(
         "published_precision",
         "Published precision",
@@ -83,8 +102,42 @@ _EXPLANATION = (
     ),
 )
 
+_DISTANCE = (
+    _distance(
+        "hausdorff95_mm",
+        "HD95",
+        "MONAI compute_hausdorff_distance",
+        "Larger of the two 95th percentiles of distances between the surfaces; the grid's diagonal for an empty map.",
+    ),
+    _distance(
+        "surface_distance_mm",
+        "Surface distance",
+        "MONAI compute_average_surface_distance",
+        "Symmetric mean distance between the surfaces; the grid's diagonal for an empty map.",
+    ),
+)
+
+_FAITHFULNESS = (
+    Metric(
+        name="deletion",
+        label="Deletion",
+        higher_is_better=False,
+        range=(0.0, 1.0),
+        source=RISE,
+        description="Mean probability of the class while voxels are set to 0 in the order of the map.",
+    ),
+    _score(
+        "insertion",
+        "Insertion",
+        RISE,
+        "Mean probability of the class while voxels are restored on zeros in the order of the map.",
+    ),
+)
+
 PREDICTION_METRICS = {metric.name: metric for metric in _PREDICTION}
 EXPLANATION_METRICS = {metric.name: metric for metric in _EXPLANATION}
+DISTANCE_METRICS = {metric.name: metric for metric in _DISTANCE}
+FAITHFULNESS_METRICS = {metric.name: metric for metric in _FAITHFULNESS}
 METRICS = {**PREDICTION_METRICS, **EXPLANATION_METRICS}
 
 CURVE_METRICS = ("iou", "dice", "precision", "recall", "published_f1")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from sklearn.metrics import average_precision_score
 
 
 def threshold_metrics(explanation: np.ndarray, truth: np.ndarray, thresholds: Sequence[float]) -> dict[str, np.ndarray]:
@@ -19,7 +20,7 @@ def threshold_metrics(explanation: np.ndarray, truth: np.ndarray, thresholds: Se
     Raises:
         ValueError: shapes differ, the truth is empty or not binary, the map leaves [0, 1], or thresholds do not rise.
     """
-    inside = _checked_truth(explanation, truth)
+    inside = checked_truth(explanation, truth)
     edges = np.asarray(thresholds, dtype=np.float64)
     if np.any(np.diff(edges) <= 0):
         raise ValueError(f"Thresholds must rise, got {list(thresholds)}.")
@@ -46,7 +47,9 @@ def whole_map_metrics(explanation: np.ndarray, truth: np.ndarray) -> dict[str, f
     """Return the metrics of one map that need no threshold, by name, each in [0, 1].
 
     `pointing` is 1 when the largest voxel lies inside (the first one of equals), `mass_inside` the share of the map's
-    sum inside. Both are 0 for a map of zeros, which points nowhere.
+    sum inside. Both are 0 for a map of zeros, which points nowhere. `voxel_average_precision` is the area under the
+    precision-recall curve of voxels over all thresholds, as a step function; a map that is the same everywhere has
+    the annotated share of the grid, which is what chance gives.
 
     Args:
         explanation: map [D, H, W] in [0, 1].
@@ -55,12 +58,15 @@ def whole_map_metrics(explanation: np.ndarray, truth: np.ndarray) -> dict[str, f
     Raises:
         ValueError: shapes differ, the truth is empty or not binary, or the map leaves [0, 1].
     """
-    inside = _checked_truth(explanation, truth)
+    inside = checked_truth(explanation, truth)
     total = float(explanation.sum(dtype=np.float64))
-    if total == 0:
-        return {"pointing": 0.0, "mass_inside": 0.0}
     mass = float(explanation.sum(dtype=np.float64, where=inside))
-    return {"pointing": float(inside.ravel()[explanation.argmax()]), "mass_inside": min(mass / total, 1.0)}
+    points_inside = total > 0 and inside.ravel()[explanation.argmax()]
+    return {
+        "pointing": float(points_inside),
+        "mass_inside": min(mass / total, 1.0) if total > 0 else 0.0,
+        "voxel_average_precision": min(float(average_precision_score(inside.ravel(), explanation.ravel())), 1.0),
+    }
 
 
 def _counts_above(bins: np.ndarray, thresholds: int) -> np.ndarray:
@@ -69,8 +75,16 @@ def _counts_above(bins: np.ndarray, thresholds: int) -> np.ndarray:
     return histogram[::-1].cumsum()[::-1][1:]
 
 
-def _checked_truth(explanation: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return the truth as booleans [D, H, W] after checking it and the map."""
+def checked_truth(explanation: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return the truth as booleans [D, H, W] after checking it and the map.
+
+    Args:
+        explanation: map [D, H, W] in [0, 1].
+        truth: annotation [D, H, W], 0 or 1, not empty.
+
+    Raises:
+        ValueError: shapes differ, the truth is empty or not binary, or the map leaves [0, 1].
+    """
     if explanation.shape != truth.shape:
         raise ValueError(f"The map has shape {explanation.shape}, the annotation {truth.shape}; expected equal shapes.")
     if not explanation.min() >= 0 or not explanation.max() <= 1:

@@ -11,10 +11,11 @@ import torch
 from due.cases.store import CaseStore
 from due.errors import DueError
 from due.evaluate.explanations import EXPLAINED_CLASSES, read_explanations, read_sample_ids, read_seeds
-from due.evaluate.metrics import CURVE_METRICS, CURVE_THRESHOLDS, METRICS, prediction_metrics
+from due.evaluate.metrics import CURVE_METRICS, CURVE_THRESHOLDS, METRICS, MIDDLE_IOU, prediction_metrics
 from due.evaluate.overlap import threshold_metrics, whole_map_metrics
 from due.explain.maps import postprocess
 from due.files import write_parquet
+from due.train.networks import middle
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,10 @@ def evaluate_classifier(
     samples: pd.DataFrame,
     store: CaseStore,
     grid: tuple[int, int, int],
+    dims: int,
     threshold: float,
     out: Path,
+    lesions_out: Path,
 ) -> None:
     """Score the predictions and explanations of every seed of a method.
 
@@ -45,9 +48,12 @@ def evaluate_classifier(
         samples: rows of `samples.parquet`.
         store: gives the annotations [N, D, H, W] of samples on the grid.
         grid: depth, height, width of the grid in voxels.
+        dims: 3, or 2 for a method that sees the middle slice alone, and is scored there.
         threshold: map values above it count as attention, in [0, 1].
         out: table to write with the columns seed, metric, explained_class (empty for prediction metrics), threshold
             (NaN where a metric has none) and value.
+        lesions_out: table to write with the columns seed, sample_id, metric and value: the scores of single lesions by
+            the map of the predicted class, at `threshold` where a metric has one.
 
     Raises:
         DueError: the files do not fit the samples, or the test split has one class only.
@@ -58,22 +64,45 @@ def evaluate_classifier(
     maps = {
         (seed, name): read_explanations(explanations_file, seed, name) for seed in seeds for name in EXPLAINED_CLASSES
     }
-    scores: dict[tuple[int, str], list[Scores]] = {key: [] for key in maps}
+    scores: dict[tuple[int, str], dict[str, Scores]] = {key: {} for key in maps}
+    grid, planes = seen_grid(tuple(grid), dims)
     for start in range(0, len(lesions), CHUNK):
         chosen = slice(start, start + CHUNK)
-        truths = store.truth(lesions.iloc[chosen])
+        names, truths = lesions["sample_id"].iloc[chosen], store.truth(lesions.iloc[chosen])[:, planes]
         for key, raw in maps.items():
-            explanations = postprocess(torch.as_tensor(raw[chosen]), tuple(grid), preset="due").numpy()
-            scores[key] += [
-                score_explanation(explanation, truth, threshold=threshold)
-                for explanation, truth in zip(explanations, truths, strict=True)
+            explanations = postprocess(torch.as_tensor(raw[chosen]), grid, preset="due").numpy()
+            scores[key] |= {
+                name: score_explanation(explanation, truth, threshold=threshold)
+                for name, explanation, truth in zip(names, explanations, truths, strict=True)
                 if truth.any()  # a few voxels of consensus can fall between the voxels of the grid
-            ]
+            }
     for (seed, explained_class), values in scores.items():
         log.info("seed %d, %s class: %d of %d lesions scored", seed, explained_class, len(values), len(lesions))
-        for metric, at in values[0]:
-            rows.append((seed, metric, explained_class, at, float(np.mean([value[metric, at] for value in values]))))
+        rows += [
+            (seed, metric, explained_class, at, float(np.nanmean([value[metric, at] for value in values.values()])))
+            for metric, at in next(iter(values.values()))
+        ]
     write_parquet(_tidy(rows), out)
+    single = [
+        (seed, name, metric, value)
+        for (seed, explained_class), of_lesions in scores.items()
+        for name, values in of_lesions.items()
+        for (metric, at), value in values.items()
+        if explained_class == "predicted" and (np.isnan(at) or at == threshold)
+    ]
+    write_parquet(pd.DataFrame(single, columns=["seed", "sample_id", "metric", "value"]), lesions_out)
+
+
+def seen_grid(grid: tuple[int, int, int], dims: int) -> tuple[tuple[int, int, int], slice]:
+    """Return the grid that a method's explanations cover, and which planes of the whole grid these are.
+
+    Args:
+        grid: voxels of the whole grid (D, H, W).
+        dims: 3, or 2 for a method that sees the middle slice alone.
+    """
+    if dims == 3:
+        return grid, slice(None)
+    return (1, *grid[1:]), slice(middle(grid[0]), middle(grid[0]) + 1)
 
 
 def score_explanation(explanation: np.ndarray, truth: np.ndarray, *, threshold: float) -> Scores:
@@ -93,7 +122,16 @@ def score_explanation(explanation: np.ndarray, truth: np.ndarray, *, threshold: 
         for at, value in zip(thresholds, curve, strict=True):
             if at == threshold or name in CURVE_METRICS:
                 values[name, at] = float(value)
+    values[MIDDLE_IOU, threshold] = _middle_iou(explanation, truth, threshold)
     return values
+
+
+def _middle_iou(explanation: np.ndarray, truth: np.ndarray, threshold: float) -> float:
+    """Return the IoU on the middle slice alone, where methods of two and three dimensions meet; NaN if it is empty."""
+    planes = seen_grid(explanation.shape, dims=2)[1]
+    if not truth[planes].any():
+        return np.nan
+    return float(threshold_metrics(explanation[planes], truth[planes], [threshold])["iou"][0])
 
 
 def _lesions(samples: pd.DataFrame, explanations_file: Path) -> pd.DataFrame:

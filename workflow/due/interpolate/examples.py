@@ -34,10 +34,11 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class _Group:
-    """All examples of one frame size: numbers of slices among `frames` and `fields` [n, S, S], -1 for none."""
+    """All examples of one size: numbers of slices among `frames`, `fields` and `dissent` [n, S, S], -1 for none."""
 
     frames: torch.Tensor
     fields: torch.Tensor
+    dissent: torch.Tensor
     hidden: torch.Tensor
     slots: torch.Tensor
     context_z: torch.Tensor
@@ -47,8 +48,10 @@ class _Group:
     def batch(self, rows: torch.Tensor) -> Batch:
         slots = self.slots[rows]
         shown = slots >= 0
-        fields = self.fields[slots.clamp(min=0)] * shown[:, :, None, None]
-        around = Surroundings(fields, self.context_z[rows], shown, self.z[rows], self.pixel_mm[rows])
+        fields, dissent = (
+            values[slots.clamp(min=0)] * shown[:, :, None, None] for values in (self.fields, self.dissent)
+        )
+        around = Surroundings(fields, dissent, self.context_z[rows], shown, self.z[rows], self.pixel_mm[rows])
         return Batch(self.frames[self.hidden[rows]], around)
 
 
@@ -101,6 +104,7 @@ def _group(lesions: Sequence[LesionFrames], max_gap: int) -> _Group:
     return _Group(
         frames=torch.from_numpy(np.concatenate([lesion.frames for lesion in lesions])),
         fields=torch.from_numpy(np.concatenate([lesion.fields for lesion in lesions])),
+        dissent=torch.from_numpy(np.concatenate([lesion.dissent for lesion in lesions])),
         hidden=torch.tensor(hidden),
         slots=torch.from_numpy(np.stack(slots)),
         context_z=torch.from_numpy(np.stack(context_z)).float(),

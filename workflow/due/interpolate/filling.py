@@ -64,6 +64,7 @@ def _one_after_another(
         around = replace(
             around,
             fields=_pushed(around.fields, fields),
+            dissent=_pushed(around.dissent, torch.zeros_like(fields)),
             context_z=_pushed(around.context_z, around.z),
             shown=_pushed(around.shown, torch.ones(draws, dtype=torch.bool)),
         )

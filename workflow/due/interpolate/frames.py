@@ -48,6 +48,7 @@ class LesionFrames:
         pixel_mm: size of a frame pixel in mm.
         patient_id: whose lesion it is.
         place: where the frames lie in the lesion's box.
+        dissent: share of readers who outlined a pixel minus `frames`, float32 [A, S, S] in [-1, 1]; 0 of one reader.
     """
 
     lesion_id: str
@@ -56,6 +57,7 @@ class LesionFrames:
     pixel_mm: float
     patient_id: str
     place: Place
+    dissent: np.ndarray
 
     @property
     def size(self) -> int:
@@ -198,8 +200,9 @@ def _lesion_frames(file: h5py.File, lesion: pd.Series, largest: int) -> LesionFr
     spacing = spacing_of(lesion)[1:]
     place, size = choose_place(group["consensus"].shape[1:], spacing, largest)
     frames = to_frames(group["consensus"][annotated], place, size)
+    dissent = to_frames(group["readers"][:, annotated].mean(0), place, size) - frames
     z_mm = group["z_mm"][:][annotated].astype(np.float64)
-    return LesionFrames(lesion.lesion_id, frames, z_mm, place.row_step * spacing[0], lesion.patient_id, place)
+    return LesionFrames(lesion.lesion_id, frames, z_mm, place.row_step * spacing[0], lesion.patient_id, place, dissent)
 
 
 def frames_of(nodule: Nodule, size: int) -> LesionFrames:
@@ -216,4 +219,5 @@ def frames_of(nodule: Nodule, size: int) -> LesionFrames:
     place, edge = choose_place((h, w), (nodule.pixel_mm, nodule.pixel_mm), size)
     place = replace(place, first_row=place.first_row + PAD, first_column=place.first_column + PAD)
     frames, pixel_mm = to_frames(nodule.masks, place, edge), place.row_step * nodule.pixel_mm
-    return LesionFrames(nodule.lesion_id, frames, nodule.z_mm, pixel_mm, nodule.patient_id, place)
+    dissent = to_frames(nodule.readers.mean(0), place, edge) - frames
+    return LesionFrames(nodule.lesion_id, frames, nodule.z_mm, pixel_mm, nodule.patient_id, place, dissent)

@@ -23,6 +23,7 @@ class Gap:
         lesion_id: name of the lesion.
         contexts: annotated slices in four slots, float32 [4, S, S] in [0, 1]; 0 where the lesion has no such slice.
         fields: their signed distance fields, float32 [4, S, S] in [-1, 1]; 0 where there is no slice.
+        dissent: share of readers minus contexts, float32 [4, S, S] in [-1, 1]; 0 where there is no slice.
         context_z: their positions in mm, float64 [4]; 0 where there is no slice.
         shown: which slots hold a slice, bool [4].
         pixel_mm: size of a frame pixel in mm.
@@ -33,6 +34,7 @@ class Gap:
     lesion_id: str
     contexts: np.ndarray
     fields: np.ndarray
+    dissent: np.ndarray
     context_z: np.ndarray
     shown: np.ndarray
     pixel_mm: float
@@ -57,6 +59,7 @@ class Surroundings:
 
     Attributes:
         fields: signed distance fields of the contexts [N, 4, S, S] in [-1, 1].
+        dissent: share of readers who outlined a pixel, minus the consensus [N, 4, S, S] in [-1, 1].
         context_z: their positions in mm [N, 4].
         shown: which of them are shown, bool [N, 4]; the others must not matter.
         z: position of each wanted slice in mm [N].
@@ -64,6 +67,7 @@ class Surroundings:
     """
 
     fields: torch.Tensor
+    dissent: torch.Tensor
     context_z: torch.Tensor
     shown: torch.Tensor
     z: torch.Tensor
@@ -101,6 +105,7 @@ def gap_between(
         lesion_id=lesion.lesion_id,
         contexts=lesion.frames[slices] * mask,
         fields=lesion.fields[slices] * mask,
+        dissent=lesion.dissent[slices] * mask,
         context_z=lesion.z_mm[slices] * shown,
         shown=shown,
         pixel_mm=lesion.pixel_mm,
@@ -133,6 +138,7 @@ def surroundings(gaps: Sequence[Gap]) -> Surroundings:
     rows = np.repeat(np.arange(len(gaps)), [len(gap.z) for gap in gaps])
     return Surroundings(
         fields=torch.from_numpy(np.stack([gap.fields for gap in gaps])[rows]),
+        dissent=torch.from_numpy(np.stack([gap.dissent for gap in gaps])[rows]),
         context_z=torch.from_numpy(np.stack([gap.context_z for gap in gaps])[rows]).float(),
         shown=torch.from_numpy(np.stack([gap.shown for gap in gaps])[rows]),
         z=torch.from_numpy(np.concatenate([gap.z for gap in gaps])).float(),

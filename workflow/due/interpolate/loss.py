@@ -14,15 +14,23 @@ HIDDEN = (0.1, 0.05, 0.05, 0.1)
 The paper hides with 1/2, so that three examples of four lack a slice that is always there when gaps are filled.
 """
 
+ONE_READER = 0.1
+"""Probability that a training example looks like one reader's: most annotations have no second one."""
+
 NEAR = 3.5
 """Pixels from an outline: 4 outside of a shape, whose outline runs half a pixel outside of its outermost pixels."""
 
 
 def hide_some(around: Surroundings, generator: torch.Generator) -> Surroundings:
-    """Return surroundings of which some contexts are no longer shown, at random."""
+    """Return surroundings of which some contexts, and of some slices what single readers say, are hidden at random."""
     chances = torch.tensor(HIDDEN, device=generator.device)
     hidden = torch.rand(around.shown.shape, generator=generator, device=generator.device) < chances
-    return replace(around, shown=around.shown & ~hidden.to(around.shown.device))
+    agreed = torch.rand(len(around), generator=generator, device=generator.device) < ONE_READER
+    return replace(
+        around,
+        shown=around.shown & ~hidden.to(around.shown.device),
+        dissent=around.dissent * ~agreed.to(around.dissent.device)[:, None, None, None],
+    )
 
 
 def outline_loss(logits: torch.Tensor, target: torch.Tensor, around: Surroundings) -> torch.Tensor:

@@ -24,10 +24,12 @@ TYPICAL_DISTANCE = 4.0
 """Usual distance to the nearest annotated slice, in frame pixels."""
 SUMMATION_ERROR = 1e-6
 """What a slice's content may differ by between orientations."""
+DISSENT = 0.3
+"""How much the readers' dissent counts in what a side is chosen by, next to the fields."""
 NUMBERS = 6
 BELOW_FIRST, ABOVE_FIRST = (1, 2, 0, 3), (2, 1, 3, 0)
 """Order of the slots: the nearer side, the farther one, then the next slice on either side."""
-PLANES = 2 * SLOTS + 2 + NUMBERS
+PLANES = 3 * SLOTS + 2 + NUMBERS
 """Channels of `condition`."""
 
 
@@ -100,11 +102,12 @@ class OutlineModel(nn.Module):
 
 
 def condition(around: Surroundings) -> torch.Tensor:
-    """Return what is known of wanted slices as planes [B, 16, S, S].
+    """Return what is known of wanted slices as planes [B, 20, S, S].
 
-    Four fields and four flags, nearest annotated slice first, then the farther side, then the next ones on either
-    side; the blend of the two inner fields, as they lie and with their centroids aligned; six numbers. Which side is
-    nearer decides the order, and at equal distance the content, so a gap turned upside down looks the same.
+    Four fields, four flags and four maps of the readers' dissent, nearest annotated slice first, then the farther side,
+    then the next ones on either side; the blend of the two inner fields, as they lie and with their centroids aligned;
+    six numbers. Which side is nearer decides the order, and at equal distance the content, so a gap turned upside down
+    looks the same.
 
     Args:
         around: what is known; slices that are not shown change nothing.
@@ -114,7 +117,7 @@ def condition(around: Surroundings) -> torch.Tensor:
     slots = orders[above_first.long()]
     rows = torch.arange(len(around), device=slots.device)[:, None]
     shown = around.shown[rows, slots]
-    fields = around.fields[rows, slots] * shown[:, :, None, None]
+    fields, dissent = (values[rows, slots] * shown[:, :, None, None] for values in (around.fields, around.dissent))
     near, far, beyond_near, beyond_far = _distances(around, slots, shown).unbind(1)
     gap = near + far
     t = near / gap
@@ -134,7 +137,7 @@ def condition(around: Surroundings) -> torch.Tensor:
     )
     size = fields.shape[-2:]
     flags, numbers = (values[:, :, None, None].expand(-1, -1, *size) for values in (shown.to(fields.dtype), numbers))
-    return torch.cat([fields, flags, _blend(fields, t) * both, aligned * both, numbers], dim=1)
+    return torch.cat([fields, flags, 2 * dissent, _blend(fields, t) * both, aligned * both, numbers], dim=1)
 
 
 def _nearer_side_first(around: Surroundings) -> torch.Tensor:
@@ -169,7 +172,7 @@ def _content(around: Surroundings) -> torch.Tensor:
     edge = around.fields.shape[-1]
     offset = torch.arange(edge, device=around.fields.device, dtype=torch.float64) - (edge - 1) / 2
     weight = 1 + 0.01 * (offset[:, None] ** 2 + offset**2) / edge**2
-    inside = around.fields.double() * around.shown[:, :, None, None]
+    inside = (around.fields + DISSENT * around.dissent).double() * around.shown[:, :, None, None]
     content = (inside * weight).sum((2, 3)) + 1e-3 * ((inside > 0) * weight).sum((2, 3))
     # Any numbers without symmetry would do.
     uneven = torch.arange(edge**2, device=inside.device, dtype=torch.float64).sin().unflatten(0, (edge, edge))

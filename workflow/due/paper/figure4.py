@@ -15,9 +15,13 @@ from due.cases.grid import spacing_of
 from due.cases.store import CaseStore
 from due.evaluate.explanations import read_explanations, read_sample_ids, read_seeds
 from due.evaluate.overlap import threshold_metrics
+from due.evaluate.score import seen_grid
 from due.explain.maps import postprocess
 from due.paper.style import RC, method_label, save_figure
+from due.supervise.registry import METHODS
 
+FIRST = "LIDC-IDRI-0001"
+"""Patient whose lesions come first, if tested: the demo's real scan."""
 OUTLINE = "#00FFFF"
 Extent = tuple[float, float, float, float]
 
@@ -32,12 +36,13 @@ def figure_4(
     cohort: str,
     png: Path,
     pdf: Path,
-    first: str = "LIDC-IDRI-0001",
+    first: str = FIRST,
     rows: int = 5,
 ) -> None:
     """Draw test lesions as rows: the CT slice, the readers' contours, and each method's map of the predicted class.
 
-    The slice is the middle one of the annotation on the grid. Maps are of the first seed.
+    The slice is the middle one of the annotation on the grid. Maps are of the first seed. Methods of two dimensions
+    have one map, of the grid's middle slice, and their IoU is of that slice.
 
     Args:
         samples: rows of `samples.parquet`.
@@ -68,7 +73,7 @@ def figure_4(
         save_figure(figure, png, pdf)
 
 
-def choose_lesions(samples: pd.DataFrame, *, first: str, rows: int) -> pd.DataFrame:
+def choose_lesions(samples: pd.DataFrame, *, first: str = FIRST, rows: int) -> pd.DataFrame:
     """Return up to `rows` test lesions: the first one of patient `first`, then others spread evenly over the ids."""
     lesions = samples[(samples["split"] == "test") & (samples["label"] == 1)].sort_values("sample_id")
     lesions = lesions.drop_duplicates("patient_id")
@@ -106,12 +111,15 @@ def _draw_row(
     for mask in store.readers(sample):
         _outline(row[1], mask[plane], extent, colour="#F0E442", width=0.6)
     _outline(row[1], truth[plane], extent)
-    for axes, values in zip(row[2:], raw.values(), strict=True):
-        explanation = postprocess(torch.as_tensor(values)[None], store.grid, preset="due")[0].numpy()
-        heat = explanation[plane]
+    for axes, (method, values) in zip(row[2:], raw.items(), strict=True):
+        dims = METHODS[method].dims
+        grid, planes = seen_grid(store.grid, dims)
+        explanation = postprocess(torch.as_tensor(values)[None], grid, preset="due")[0].numpy()
+        heat = explanation[plane if dims == 3 else 0]
         axes.imshow(heat, cmap="inferno", vmin=0, vmax=1, alpha=0.75 * heat, extent=extent)
         _outline(axes, truth[plane], extent)
-        iou = threshold_metrics(explanation, truth, [threshold])["iou"][0] if truth.any() else np.nan
+        seen = truth[planes]
+        iou = threshold_metrics(explanation, seen, [threshold])["iou"][0] if seen.any() else np.nan
         axes.set_xlabel(f"IoU {iou:.2f}", fontsize=8, labelpad=2)
 
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from due.evaluate.metrics import CURVE_THRESHOLDS, METRICS
-from due.paper.style import METHOD_STYLES, RC, save_figure
+from due.paper.style import RC, method_style, save_figure
 
 PANELS = ("iou", "dice", "published_f1")
 
@@ -36,7 +36,7 @@ def figure_5(*, metrics_files: Mapping[str, Path], cohort: str, png: Path, pdf: 
             axes.grid(alpha=0.3, linewidth=0.5)
         panels[0].set_ylabel("mean over test lesions")
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(handles))
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(handles), 7))
         figure.suptitle(f"Explanations over the threshold, {cohort}")
         save_figure(figure, png, pdf)
 
@@ -45,6 +45,6 @@ def _curve(axes: Axes, table: pd.DataFrame, method: str) -> None:
     """Draw one method's mean line, and its band where there are several seeds."""
     groups = table[table["threshold"].isin(CURVE_THRESHOLDS)].groupby("threshold")["value"]
     mean, std = groups.mean(), groups.std().fillna(0.0)
-    style = METHOD_STYLES[method]
+    style = method_style(method)
     axes.plot(mean.index, mean, markersize=3.5, linewidth=1.5, clip_on=False, **style)
     axes.fill_between(mean.index, mean - std, mean + std, color=style["color"], alpha=0.18, linewidth=0)

@@ -20,6 +20,7 @@ COLORS = {
     "morphological_filled": "#AA4499",
     "regression": "#CC79A7",
     "diffusion": "#56B4E9",
+    "diffusion_one_reader": "#44AA99",
     "diffusion_draws": "#332288",
     "uncertainty": "#E69F00",
 }

@@ -7,12 +7,37 @@ from matplotlib.figure import Figure
 from due.files import replacing
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; dashes and markers serve print in grey.
-METHOD_STYLES: dict[str, dict[str, str]] = {
-    "baseline": {"label": "Baseline", "color": "#0072B2", "linestyle": "--", "marker": "s"},
-    "baseline_plus": {"label": "Baseline+", "color": "#009E73", "linestyle": "-.", "marker": "^"},
-    "due": {"label": "DUE", "color": "#D55E00", "linestyle": "-", "marker": "o"},
-    "due_published": {"label": "DUE, published", "color": "#CC79A7", "linestyle": ":", "marker": "D"},
+_STYLES: dict[str, tuple[str, str, str]] = {
+    "baseline": ("Baseline", "#0072B2", "s"),
+    "baseline_plus": ("Baseline+", "#009E73", "^"),
+    "due": ("DUE", "#D55E00", "o"),
+    "gradia": ("GRADIA", "#56B4E9", "v"),
+    "haics": ("HAICS", "#E69F00", "P"),
+    "res_g": ("RES-G", "#CC79A7", "D"),
+    "res_l": ("RES-L", "#000000", "X"),
+    "res_l_deep": ("RES-L, deep", "#666666", "*"),
 }
+_STYLES |= {
+    f"due_{name}": (f"DUE, {words}", "#D55E00", marker)
+    for name, words, marker in (
+        ("uniform", "uniform weights", "1"),
+        ("minmax", "min-max weights", "2"),
+        ("diffusion", "diffusion's variance", "3"),
+        ("readers", "readers' weights", "4"),
+        ("sdf", "signed distance", "+"),
+    )
+}
+_FORMS: dict[str, tuple[str, str]] = {"": ("", "-"), "_3d": (" 3D", "--"), "_published": (", published", ":")}
+"""What is added to a method's label, and its line, by the end of its name."""
+
+
+def method_style(method: str) -> dict[str, str]:
+    """Return label, colour, line and marker of a method; forms of one method share colour and marker."""
+    end = next((end for end in _FORMS if end and method.endswith(end)), "")
+    label, color, marker = _STYLES[method.removesuffix(end)]
+    added, line = _FORMS[end]
+    return {"label": label + added, "color": color, "linestyle": line, "marker": marker}
+
 
 RC = {
     "font.family": "DejaVu Sans",
@@ -34,7 +59,7 @@ DPI = 150
 
 def method_label(method: str) -> str:
     """Return the name of a method for readers."""
-    return METHOD_STYLES[method]["label"]
+    return method_style(method)["label"]
 
 
 def save_figure(figure: Figure, *paths: str | Path) -> None:

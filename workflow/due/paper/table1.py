@@ -1,16 +1,17 @@
 """Table 1: prediction and explanation of every method, with the published numbers beside ours."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from due.errors import DueError
-from due.evaluate.metrics import EXPLANATION_METRICS, METRICS, PREDICTION_METRICS
+from due.evaluate.metrics import EXPLANATION_METRICS, METRICS, MIDDLE_IOU, PREDICTION_METRICS
 from due.files import write_csv, write_text
 from due.paper.published import published_for_methods
 from due.paper.style import method_label
+from due.supervise.registry import METHODS
 
 TRUE_CLASS_IOU = "iou_true_class"
 ROWS = (*PREDICTION_METRICS, *EXPLANATION_METRICS, TRUE_CLASS_IOU)
@@ -51,7 +52,8 @@ def table_1(
     else:
         summary = summary.merge(published_for_methods(published_dataset), how="left", on=["method", "metric"])
     write_csv(summary[COLUMNS], csv)
-    text = caption(cohort, summary["n_seeds"].max(), threshold, published_dataset)
+    flat = [method for method in metrics_files if METHODS[method].dims == 2]
+    text = caption(cohort, summary["n_seeds"].max(), threshold, published_dataset, flat)
     write_text(_markdown(summary, text), md)
     write_text(_latex(summary, text), tex)
 
@@ -79,8 +81,10 @@ def summarise(metrics_file: Path, method: str, threshold: float) -> pd.DataFrame
     return summary
 
 
-def caption(cohort: str, n_seeds: int, threshold: float, published_dataset: str | None) -> str:
-    """Return the caption of the table: cohort, unit, threshold, and what the published numbers are."""
+def caption(
+    cohort: str, n_seeds: int, threshold: float, published_dataset: str | None, flat: Sequence[str] = ()
+) -> str:
+    """Return the caption of the table: cohort, unit, threshold, `flat` (2D) methods, and what is published."""
     seeds = f"mean ± standard deviation over {n_seeds} seeds" if n_seeds > 1 else "one seed"
     text = (
         f"Prediction of all test samples and explanation of the test lesions of the {cohort}: {seeds}, as fractions "
@@ -88,6 +92,11 @@ def caption(cohort: str, n_seeds: int, threshold: float, published_dataset: str 
         f"binarised above {threshold:g}. Arrows point to better values; the best method of a row is bold. "
         "Published precision and F1 follow the authors' code, which counts no false positives on lesions."
     )
+    if flat:
+        text += (
+            f" {', '.join(map(method_label, flat))} see the middle slice alone, and their explanations are scored on "
+            "it; only the IoU of the middle slice compares them with the others, which elsewhere compete alone."
+        )
     if published_dataset is None:
         return text
     return (
@@ -104,8 +113,13 @@ def row_heading(metric: str) -> str:
 
 
 def _best(group: pd.DataFrame) -> set[str]:
-    """Return the methods with the best mean of one metric as it is printed; none where only one method competes."""
+    """Return the methods with the best mean of one metric as it is printed; none where only one method competes.
+
+    Where methods of two dimensions are scored on less than the others, they do not compete.
+    """
     name = group["metric"].iloc[0]
+    if name != MIDDLE_IOU and name in (*EXPLANATION_METRICS, TRUE_CLASS_IOU):
+        group = group[[METHODS[method].dims == 3 for method in group["method"]]]
     higher = METRICS["iou" if name == TRUE_CLASS_IOU else name].higher_is_better
     means = group["mean"].round(3)
     best = means.max() if higher else means.min()

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import process_time
@@ -36,6 +37,9 @@ LESIONS_AT_ONCE = 64
 DRAWN = "diffusion_draws"
 """The method of which draws are kept."""
 
+GROWING_METHODS = ("regression", "diffusion", "uncertainty")
+"""The methods that fill slices hidden in growing gaps too."""
+
 GROWING = "growing"
 """Where the slices hidden in growing gaps are kept, beside a group for each d."""
 
@@ -66,8 +70,8 @@ def load_filler(method: str, model_file: Path, *, settings: dict[str, Any], late
     """Return the trained model of a method as a function that fills gaps.
 
     Args:
-        method: `regression`, `diffusion` (the mean of all draws, in one step), `diffusion_draws` (Algorithm 1) or
-            `uncertainty` (the imputed uncertainty predictor).
+        method: `regression`, `diffusion` (the mean of all draws, in one step), `diffusion_one_reader` (the same, shown
+            the consensus alone), `diffusion_draws` (Algorithm 1) or `uncertainty` (the imputed uncertainty predictor).
         model_file: the trained model.
         settings: the section `interpolate`; `draws`, `steps` and `filling` are used.
         latent: `mean` or `draw`, see `UncertaintyPredictor.predict`.
@@ -78,9 +82,9 @@ def load_filler(method: str, model_file: Path, *, settings: dict[str, Any], late
     if method == "regression":
         return partial(_by_regression, load_model(Regression, model_file, compute.device))
     interpolator = load_model(Interpolator, model_file, compute.device)
-    return (
-        partial(_by_draws, interpolator, settings) if method == "diffusion_draws" else partial(_by_mean, interpolator)
-    )
+    if method == "diffusion_draws":
+        return partial(_by_draws, interpolator, settings)
+    return partial(_by_mean, interpolator, method == "diffusion_one_reader")
 
 
 def _by_predictor(predictor: Any, latent: str, gaps: Sequence[Gap], generator: torch.Generator) -> list[Filled]:
@@ -96,7 +100,11 @@ def _by_regression(model: Regression, gaps: Sequence[Gap], _: torch.Generator) -
     return [filled[number] for number in range(len(gaps))]
 
 
-def _by_mean(interpolator: Interpolator, gaps: Sequence[Gap], generator: torch.Generator) -> list[Filled]:
+def _by_mean(
+    interpolator: Interpolator, one_reader: bool, gaps: Sequence[Gap], generator: torch.Generator
+) -> list[Filled]:
+    if one_reader:
+        gaps = [replace(gap, dissent=np.zeros_like(gap.dissent)) for gap in gaps]
     return [Filled(mean, mean * (1 - mean)) for mean in expect_gaps(interpolator, gaps, generator)]
 
 

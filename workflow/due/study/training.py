@@ -11,7 +11,7 @@ from due.interpolate.models import load_model
 from due.interpolate.nodules import Nodule, load_nodules
 from due.interpolate.train import train_on
 from due.seeds import numpy_generator
-from due.study.learned import DRAWN, fill_hidden, load_filler
+from due.study.learned import GROWING_METHODS, fill_hidden, load_filler
 from due.study.patients import held_out_patients
 from due.study.sampler import check_sampler
 from due.train.device import Compute
@@ -126,7 +126,7 @@ def fill_for_study(
         split_nodules(study, seed, database)[1],
         load_filler(method, model_file, settings=settings, latent=latent, compute=compute),
         every=study["every"],
-        growing=method != DRAWN,
+        growing=method in GROWING_METHODS,
         size=settings["size"],
         seed=seed,
         device=compute.device,

@@ -19,11 +19,11 @@ from due.seeds import derived_seed, torch_generator
 from due.supervise.published import published_loss
 from due.supervise.registry import METHODS
 from due.train.device import Compute
-from due.train.networks import ExplainableResNet
-from due.train.step import Batch, training_step
+from due.train.networks import ExplainableResNet, placed
+from due.train.step import Batch, build_supervision, training_step
 
 PLAIN, PER_SAMPLE = "plain", "due_per_sample_loop"
-CASES = ("baseline", "baseline_plus", "due")
+CASES = ("baseline", "baseline_plus", "due", "gradia_3d", "haics_3d", "res_g_3d", "res_l_3d")
 
 
 def benchmark_supervision(
@@ -31,9 +31,10 @@ def benchmark_supervision(
 ) -> None:
     """Time training steps, interleaved in one process, and write medians as a CSV table.
 
-    The rows `baseline`, `baseline_plus` and `due` compare a step of the method (`seconds_ours`) with a step on
-    cross-entropy alone (`seconds_other`). The row `due_per_sample_loop` compares the step of `due` with the published
-    way of doing it (`seconds_other`). `speedup` is other / ours. Data are random; times do not depend on them.
+    The rows of methods compare a step of the method (`seconds_ours`) with a step of the same network on cross-entropy
+    alone (`seconds_other`); all are of three dimensions, where a step is longest. The row `due_per_sample_loop`
+    compares the step of `due` with the published way of doing it (`seconds_other`).
+    `speedup` is other / ours. Data are random; times do not depend on them.
 
     Args:
         grid: voxels of the network's input (D, H, W).
@@ -44,11 +45,12 @@ def benchmark_supervision(
     """
     torch.manual_seed(derived_seed(0, "benchmark"))
     network = ExplainableResNet(width=settings["width"], max_pool=settings["max_pool"])
-    network = network.to(compute.device, memory_format=compute.memory_format).train()
+    network = placed(network, compute).train()
     batch = _random_batch(settings["batch_size"], grid, compute)
     steps = {PLAIN: _plain_step, PER_SAMPLE: _per_sample_step}
     for name in CASES:
-        steps[name] = partial(training_step, method=METHODS[name], lambda_=settings["lambda"])
+        supervision = build_supervision(METHODS[name], settings, grid, compute)
+        steps[name] = partial(training_step, supervision=supervision, lambda_=settings["lambda"])
     seconds = _time(steps, network, batch, settings["learning_rate"], repeats, compute)
     pairs = [(name, seconds[name], seconds[PLAIN]) for name in CASES]
     pairs.append((PER_SAMPLE, seconds["due"], seconds[PER_SAMPLE]))
@@ -62,7 +64,7 @@ def _random_batch(size: int, grid: tuple[int, int, int], compute: Compute) -> Ba
     images, target, weights = torch.rand(3, size, *grid, generator=generator).to(compute.device)
     labels = (torch.arange(size) + 1).remainder(2).to(compute.device)
     present = labels[:, None, None, None]
-    return images[:, None], labels, present * (target > 0.9), present * weights
+    return images[:, None], labels, present * (target > 0.9).float(), present * weights
 
 
 def _time(

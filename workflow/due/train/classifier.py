@@ -22,8 +22,8 @@ from due.train.data import ImageStore, TrainingArrays, epoch_batches, images_on_
 from due.train.device import Compute
 from due.train.figure import draw_progress
 from due.train.loop import fit
-from due.train.networks import ExplainableResNet, save_classifier
-from due.train.step import training_step
+from due.train.networks import ExplainableResNet, placed, save_classifier
+from due.train.step import build_supervision, training_step
 
 log = logging.getLogger(__name__)
 
@@ -61,13 +61,21 @@ class _Training:
     ) -> None:
         self.method, self.settings, self.seed, self.compute = method, settings, seed, compute
         torch.manual_seed(derived_seed(seed, "classifier"))
-        network = ExplainableResNet(width=settings["width"], max_pool=settings["max_pool"])
-        self.network = network.to(compute.device, memory_format=compute.memory_format)
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=settings["learning_rate"])
+        network = ExplainableResNet(dims=method.dims, width=settings["width"], max_pool=settings["max_pool"])
+        self.network = placed(network, compute)
+        self.supervision = build_supervision(method, settings, arrays.target.shape[1:], compute)
+        own = list(self.supervision.loss.parameters()) if self.supervision else []
+        self.optimizer = torch.optim.Adam([*network.parameters(), *own], lr=settings["learning_rate"])
         self.best = Best()
         images = torch.from_numpy(arrays.images).to(compute.device, memory_format=compute.memory_format)
         rest = (torch.from_numpy(array).to(compute.device) for array in (arrays.labels, arrays.target, arrays.weights))
         self.data = (images, *rest)
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        parts = {"network": self.network, "optimizer": self.optimizer, "best": self.best}
+        return parts if self.supervision is None else {**parts, "explanation_loss": self.supervision.loss}
 
     def run_epoch(self, epoch: int, validation: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
         """Train for the epoch of the given number (from 0) and validate if it is time; return what to record."""
@@ -92,7 +100,7 @@ class _Training:
                 self.network,
                 self.optimizer,
                 batch,
-                method=self.method,
+                supervision=self.supervision,
                 lambda_=self.settings["lambda"],
                 compute=self.compute,
             )
@@ -185,7 +193,7 @@ def train_classifier(
     record = partial(_write_progress, folder=Path(folder))
     with _deterministic(compute):
         history = fit(
-            parts={"network": run.network, "optimizer": run.optimizer, "best": run.best},
+            parts=run.parts,
             run_epoch=partial(run.run_epoch, validation=validation),
             epochs=settings["epochs"],
             seed=seed,
@@ -267,7 +275,7 @@ def train_seeds(
 def _log_plan(method: str, n: int, seeds: Sequence[int], settings: Mapping[str, Any], compute: Compute) -> None:
     """Say what is going to be trained before anything slow starts."""
     with torch.device("meta"):
-        network = ExplainableResNet(width=settings["width"], max_pool=settings["max_pool"])
+        network = ExplainableResNet(dims=METHODS[method].dims, width=settings["width"], max_pool=settings["max_pool"])
     log.info(
         "training %s on %d samples, lambda %g, seeds %s: %d epochs of %d steps, %.2f million parameters, on %s",
         method,

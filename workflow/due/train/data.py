@@ -18,6 +18,7 @@ from due.errors import DueError
 from due.files import require_space
 from due.seeds import torch_generator
 from due.supervise.registry import Method
+from due.train.networks import middle
 
 
 class ImageStore(Protocol):
@@ -27,6 +28,14 @@ class ImageStore(Protocol):
         """Return the images of `samples` as float32 [N, D, H, W] in [0, 1]."""
         ...
 
+
+WEIGHTS = {
+    "uncertainty": "weight",
+    "published": "weight_published",
+    "diffusion": "weight_diffusion",
+    "readers": "weight_readers",
+}
+"""Arrays of the weight files, by the kind of weights that a method asks for."""
 
 READ_AT_ONCE = 64
 """Images that are in memory while a file of them is written."""
@@ -64,6 +73,8 @@ class TrainingArrays:
         labels: int64 [N], 1 lesion, 0 neighbour.
         target: the annotation, float32 [N, D, H, W] in [0, 1]; 0 for neighbours.
         weights: voxel weights, float32 [N, D, H, W] in [0, 1]; 0 for neighbours.
+
+    For a method of two dimensions D is 1: the middle slice.
     """
 
     images: np.ndarray
@@ -100,6 +111,8 @@ def load_training_arrays(
     if method.supervised:
         lesions = {samples.lesion_id.iloc[row]: int(row) for row in np.flatnonzero(labels)}
         _read_supervision(lesions, weight_files, method, target, weights)
+    seen = slice(None) if method.dims == 3 else slice(middle(images.shape[1]), middle(images.shape[1]) + 1)
+    images, target, weights = (array[:, seen] for array in (images, target, weights))
     return TrainingArrays(images[:, None], labels, target, weights)
 
 
@@ -118,12 +131,20 @@ def _read_supervision(
                         f"but images have {target.shape[1:]}. Delete the file and repeat."
                     )
                 target[row] = group[method.target]
-                weights[row] = group["weight"] if method.weights == "uncertainty" else 1
+                weights[row] = _weights(group, method)
     if missing:
         raise DueError(
             f"Training lesion {min(missing)} has no weights in {', '.join(map(str, weight_files)) or 'any file'} "
             f"({len(missing)} of {len(lesions)} lesions missing). Delete these files and repeat to compute them anew."
         )
+
+
+def _weights(group: h5py.Group, method: Method) -> np.ndarray | float:
+    """Return a lesion's voxel weights, to be laid on [D, H, W]."""
+    if method.weights == "annotated":
+        return group["annotated"][:][:, None, None]
+    name = WEIGHTS.get(method.weights)
+    return group[name][:] if name else 1.0
 
 
 def epoch_batches(count: int, batch_size: int, *, seed: int, epoch: int) -> list[torch.Tensor]:

@@ -1,26 +1,59 @@
 """One training step: one forward pass serves the prediction, the explanation and the supervision of both."""
 
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
 import torch
 from torch.nn.functional import cross_entropy
 
 from due.explain.cam import class_activation_maps
-from due.explain.maps import postprocess
 from due.supervise.registry import Method
 from due.train.device import Compute
-from due.train.networks import ExplainableResNet
+from due.train.networks import ExplainableResNet, map_shape
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 """Images [B, 1, D, H, W], labels [B], target [B, D, H, W] and weights [B, D, H, W] on the device."""
 
 
-def explanation_loss(features: torch.Tensor, head: torch.nn.Linear, batch: Batch, method: Method) -> torch.Tensor:
+class Supervision(NamedTuple):
+    """How explanations are supervised in training.
+
+    Attributes:
+        loss: raw maps [B, d, h, w], target and weights [B, D, H, W] to a scalar.
+        detach_head: keep the loss from training the classification layer.
+    """
+
+    loss: torch.nn.Module
+    detach_head: bool
+
+
+def build_supervision(
+    method: Method, settings: Mapping[str, Any], grid: tuple[int, ...], compute: Compute
+) -> Supervision | None:
+    """Return a method's explanation loss on the device, or None without supervision.
+
+    Args:
+        method: the method.
+        settings: the settings `train`.
+        grid: voxels of the annotation (D, H, W).
+        compute: where to compute.
+    """
+    if method.build_loss is None:
+        return None
+    loss = method.build_loss(map_shape(settings, tuple(grid), dims=method.dims), tuple(grid))
+    return Supervision(loss.to(compute.device), method.detach_head)
+
+
+def explanation_loss(
+    features: torch.Tensor, head: torch.nn.Linear, batch: Batch, supervision: Supervision
+) -> torch.Tensor:
     """Return the loss of a batch's explanations: class activation maps of the true class, of lesions only.
 
     Args:
         features: features [B, C, d, h, w] of the batch's one forward pass.
         head: the classification layer.
         batch: images, labels, target and weights.
-        method: a supervised method.
+        supervision: the explanation loss, and whether it trains the classification layer.
 
     Returns:
         A scalar; 0 if the batch has no lesion.
@@ -29,8 +62,8 @@ def explanation_loss(features: torch.Tensor, head: torch.nn.Linear, batch: Batch
     lesions = labels.nonzero()[:, 0]
     if len(lesions) == 0:
         return torch.zeros((), device=labels.device)
-    maps = class_activation_maps(features[lesions], head.weight, labels[lesions], detach_weight=method.detach_head)
-    return method.loss(postprocess(maps, target.shape[1:], "due"), target[lesions], weights[lesions])
+    maps = class_activation_maps(features[lesions], head.weight, labels[lesions], detach_weight=supervision.detach_head)
+    return supervision.loss(maps, target[lesions], weights[lesions])
 
 
 def training_step(
@@ -38,7 +71,7 @@ def training_step(
     optimizer: torch.optim.Optimizer,
     batch: Batch,
     *,
-    method: Method,
+    supervision: Supervision | None,
     lambda_: float,
     compute: Compute,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -51,8 +84,8 @@ def training_step(
         logits, features = network(batch[0])
         loss = prediction = cross_entropy(logits, batch[1])
     explanation = None
-    if method.supervised:
-        explanation = explanation_loss(features, network.head, batch, method)
+    if supervision is not None:
+        explanation = explanation_loss(features, network.head, batch, supervision)
         loss = prediction + lambda_ * explanation
     optimizer.zero_grad()
     loss.backward()

@@ -24,7 +24,7 @@ class Gaps:
     """Gaps with sampled variance whose frames have one size, padded to M missing slices each.
 
     Attributes:
-        contexts: the annotated slices around each gap in four slots of ascending z, probabilities [G, 4, S, S].
+        contexts: the annotated slices around each gap in four slots of ascending z, share of readers [G, 4, S, S].
         context_z: their positions in mm [G, 4].
         shown: which slots are shown, bool [G, 4]; the others are 0.
         target_z: positions of the missing slices in mm [G, M].
@@ -32,7 +32,7 @@ class Gaps:
         mean: sampled mean [G, M, S, S], in [0, 1].
         variance: sampled variance [G, M, S, S], in [0, 0.25].
         taken: which missing slices are real and not padding, bool [G, M].
-        fields: `outline_fields` of the contexts [G, 4, S, S].
+        fields: `outline_fields` of their consensus [G, 4, S, S].
     """
 
     contexts: torch.Tensor
@@ -84,7 +84,7 @@ def load_gaps(files: Sequence[Path]) -> list[Gaps]:
 def _read(group: h5py.Group) -> dict[str, torch.Tensor]:
     """Return the arrays of one frame size that training needs; numbers as float32, rows as int64."""
     kinds = {"shown": bool, "gap": np.int64}
-    names = ("contexts", "context_z", "shown", "pixel_mm", "gap", "z", "mean", "variance")
+    names = ("contexts", "dissent", "context_z", "shown", "pixel_mm", "gap", "z", "mean", "variance")
     return {name: torch.from_numpy(group[name][:].astype(kinds.get(name, np.float32))) for name in names}
 
 
@@ -95,7 +95,8 @@ def _joined(parts: Sequence[dict[str, torch.Tensor]]) -> Gaps:
     gap = torch.cat([part["gap"] + int(start) for part, start in zip(parts, first, strict=False)])
     gaps = int(first[-1])
     return Gaps(
-        **{name: content[name] for name in ("contexts", "context_z", "shown", "pixel_mm")},
+        contexts=content["contexts"] + content["dissent"],
+        **{name: content[name] for name in ("context_z", "shown", "pixel_mm")},
         target_z=padded(content["z"], gap, gaps),
         mean=padded(content["mean"], gap, gaps),
         variance=padded(content["variance"], gap, gaps),

@@ -6,13 +6,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from due.interpolate.classical import linear, signed_distance
 from due.interpolate.diffusion import Interpolator
 from due.interpolate.filling import draw_gaps, expect_gaps
 from due.interpolate.frames import LesionFrames, from_frames
-from due.interpolate.gaps import Gap, by_size, gap_between
-from due.uncertainty.mapping import MAPPINGS
+from due.interpolate.gaps import ABOVE, BELOW, Gap, by_size, gap_between
+from due.uncertainty.mapping import MAPPINGS, absolute_weights, published_weights
 from due.uncertainty.planes import Planes
 from due.uncertainty.predictor import Prediction, UncertaintyPredictor
+
+COMPARED = ("signed_distance", "weight_published", "weight_diffusion", "weight_readers")
+"""What stands beside annotation and weights of the method, to be compared with them."""
 
 
 def missing_gaps(planes: Planes, frames: LesionFrames) -> list[Gap]:
@@ -50,11 +54,14 @@ def fill_lesion(
         generator: random stream of this lesion, on the device of the models.
 
     Returns:
-        `interpolated` in [0, 1], `variance` in [0, 0.25] and `weight` in [0, 1], each [D, H, W] float16. Known planes
-        have the annotation itself, variance 0 and weight 1.
+        `interpolated` and `signed_distance` in [0, 1], `variance` in [0, 0.25] and weights in [0, 1], each [D, H, W]
+        float16. Known planes have the annotation itself, variance 0 and weight 1. For ablations stand beside `weight`:
+        `weight_published` (the published mapping), `weight_diffusion` (by the diffusion's own variance) and
+        `weight_readers` (by the share of readers, blended between the annotated slices).
     """
     interpolated = planes.nearest.astype(np.float32)
     variance, weight = np.zeros_like(interpolated), np.ones_like(interpolated)
+    others = {name: interpolated.copy() if name == "signed_distance" else weight.copy() for name in COMPARED}
     if len(planes.missing):
         gaps = missing_gaps(planes, frames)
         if settings["estimate"] == "draws":
@@ -68,8 +75,32 @@ def fill_lesion(
         for lower in np.unique(planes.lower):
             gap = planes.missing[planes.lower == lower]
             weight[gap] = MAPPINGS[settings["mapping"]](variance[gap])
-    content = {"interpolated": interpolated, "variance": variance, "weight": weight}
+            others["weight_published"][gap] = published_weights(variance[gap])
+        for name, values in _compared(gaps, interpolated[planes.missing], frames, lines).items():
+            others[name][planes.missing] = values
+    content = {"interpolated": interpolated, "variance": variance, "weight": weight, **others}
     return {name: values.astype(np.float16) for name, values in content.items()}
+
+
+def _compared(
+    gaps: Sequence[Gap], interpolated: np.ndarray, frames: LesionFrames, lines: tuple[np.ndarray, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return what the method is compared with on the missing planes, each [N, H, W] in [0, 1].
+
+    Args:
+        gaps: the missing planes.
+        interpolated: the diffusion's answer on them [N, H, W].
+        frames: the lesion's annotated slices.
+        lines: where the grid's rows and columns lie in the lesion's box.
+    """
+    shapes = [signed_distance(gap.contexts[BELOW : ABOVE + 1], gap.t) for gap in gaps]
+    shares = [linear((gap.contexts + gap.dissent)[BELOW : ABOVE + 1], gap.t) for gap in gaps]
+    disagreement = np.concatenate([share * (1 - share) for share in shares])
+    return {
+        "signed_distance": from_frames(np.concatenate(shapes), frames.place, *lines),
+        "weight_diffusion": absolute_weights(interpolated * (1 - interpolated)),
+        "weight_readers": absolute_weights(from_frames(disagreement, frames.place, *lines)),
+    }
 
 
 def predict_gaps(
@@ -90,11 +121,12 @@ def predict_gaps(
         most = max(len(gap.z) for gap in group)
         z = np.stack([np.pad(gap.z, (0, most - len(gap.z)), mode="edge") for gap in group])
         predicted = predictor.predict(
-            torch.from_numpy(np.stack([gap.contexts for gap in group])).float().to(device),
+            torch.from_numpy(np.stack([gap.contexts + gap.dissent for gap in group])).float().to(device),
             torch.from_numpy(np.stack([gap.context_z for gap in group])).float().to(device),
             torch.from_numpy(np.stack([gap.shown for gap in group])).to(device),
             torch.from_numpy(z).float().to(device),
             torch.tensor([gap.pixel_mm for gap in group], dtype=torch.float32, device=device),
+            fields=torch.from_numpy(np.stack([gap.fields for gap in group])).to(device),
             latent=latent,
             generator=generator,
         )

@@ -229,6 +229,7 @@ class UncertaintyPredictor(nn.Module):
         target_z: torch.Tensor,
         pixel_mm: torch.Tensor,
         *,
+        fields: torch.Tensor | None = None,
         latent: Literal["mean", "draw"] = "mean",
         generator: torch.Generator | None = None,
     ) -> Prediction:
@@ -243,10 +244,12 @@ class UncertaintyPredictor(nn.Module):
             shown: which of them are shown, at least one per gap, bool [B, C]; the others do not matter.
             target_z: positions asked for in mm [B, M].
             pixel_mm: size of a frame pixel in mm [B].
+            fields: `outline_fields` of the contexts, or of their consensus where contexts are shares of readers
+                [B, C, S, S].
             latent: `mean` or `draw`.
             generator: random stream of the draw.
         """
-        known = _Known.of(contexts, context_z, shown, pixel_mm, None)
+        known = _Known.of(contexts, context_z, shown, pixel_mm, fields)
         maps = self._encode(known)
         prior = _gaussian(self.prior(self._summary(maps[-1], known.z, known.shown, known)))
         chosen = prior.mean if latent == "mean" else _draw(prior, generator)

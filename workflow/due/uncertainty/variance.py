@@ -167,6 +167,7 @@ def _write(
                 "variance": np.concatenate([statistics[number][1] for number in numbers]),
                 "truth": np.concatenate([gap.truth for gap in chosen]),
                 "contexts": np.stack([gap.contexts for gap in chosen]),
+                "dissent": np.stack([gap.dissent for gap in chosen]),
             }
             content = {
                 "context_z": np.stack([gap.context_z for gap in chosen]).astype(np.float32),

@@ -1,6 +1,7 @@
-"""Voxel weights of training lesions, once per annotated volume (DUE, section 4.3)."""
+"""Voxel weights of lesions, once per annotated volume (DUE, section 4.3)."""
 
 import logging
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def map_weights(
     *,
     lesions_file: Path,
     slices_file: Path,
-    samples_file: Path,
+    lesion_ids: Collection[str],
     interpolator_file: Path,
     predictor_file: Path,
     margin_mm: float,
@@ -35,16 +36,15 @@ def map_weights(
     interpolate_settings: dict[str, Any],
     settings: dict[str, Any],
     seed: int,
-    shard: int,
     compute: Compute,
     out: Path,
 ) -> None:
-    """Write annotation, interpolation, variance and weight of a shard's training lesions on the network's grid.
+    """Write annotation, interpolation, variance and weight of lesions on the network's grid.
 
     Args:
         lesions_file: `annotate/lesions.parquet`.
         slices_file: `annotate/slices.h5`.
-        samples_file: `cases/samples.parquet`, which says what trains and in which shard it is.
+        lesion_ids: which lesions.
         interpolator_file: the trained interpolator.
         predictor_file: the trained uncertainty predictor.
         margin_mm: margin of a block in mm.
@@ -52,18 +52,18 @@ def map_weights(
         interpolate_settings: the section `interpolate`; `size`, `draws`, `steps` and `filling` are used.
         settings: the section `uncertainty`; `estimate`, `latent_at_inference` and `mapping` are used.
         seed: seed of all draws; each lesion has a stream of its own.
-        shard: number of the shard.
         compute: where to compute.
         out: HDF5 file to write, as docs/architecture.md describes it.
 
     Raises:
-        DueError: a training lesion has no annotated slice.
+        DueError: a lesion has no annotated slice.
     """
-    lesions = _lesions_of(lesions_file, samples_file, shard)
+    table = pd.read_parquet(lesions_file)
+    lesions = table[table["lesion_id"].isin(lesion_ids)].sort_values("lesion_id")
     frames = _frames_by_name(lesions, slices_file, interpolate_settings["size"])
     interpolator = load_model(Interpolator, interpolator_file, compute.device)
     predictor = load_predictor(predictor_file, compute.device)
-    log.info("%d training lesions in this shard", len(lesions))
+    log.info("%d lesions", len(lesions))
     with replacing(out) as part, h5py.File(part, "w") as file, h5py.File(slices_file) as source:
         for done, (_, lesion) in enumerate(lesions.iterrows(), start=1):
             name = lesion.lesion_id
@@ -91,9 +91,12 @@ def _frames_by_name(lesions: pd.DataFrame, slices_file: Path, size: int) -> dict
     return {lesion.lesion_id: lesion for lesion in loaded}
 
 
-def _lesions_of(lesions_file: Path, samples_file: Path, shard: int) -> pd.DataFrame:
-    """Return the rows of the lesions that train and are in a shard, by name."""
-    samples = pd.read_parquet(samples_file)
+def training_ids(samples: pd.DataFrame, shard: int) -> list[str]:
+    """Return the ids of the lesions that train and are in a shard, sorted.
+
+    Args:
+        samples: the table `cases/samples.parquet`.
+        shard: number of the shard.
+    """
     wanted = samples[(samples["split"] == "train") & (samples["label"] == 1) & (samples["shard"] == shard)]
-    lesions = pd.read_parquet(lesions_file)
-    return lesions[lesions["lesion_id"].isin(wanted["lesion_id"])].sort_values("lesion_id")
+    return sorted(wanted["lesion_id"])

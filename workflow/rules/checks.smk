@@ -1,0 +1,68 @@
+"""Checks: what the papers print against itself, and what a classifier could know without the picture.
+
+REQUIRED INPUTS
+    results/{dataset}/cases/samples.parquet, {shard}.h5
+OUTPUTS
+    results/tables/audit.csv, .md             printed numbers of the five papers, next to what follows from them
+    results/tables/{dataset}_confounders.csv  labels predicted from size, mean HU and place of the blocks alone
+"""
+
+
+rule audit_published:
+    """Recompute what the papers print from their other printed numbers."""
+    output:
+        csv=report(
+            "results/tables/audit.csv",
+            caption="../report/audit.rst",
+            category="Audit",
+        ),
+        md="results/tables/audit.md",
+    log:
+        "results/tables/audit.log",
+    benchmark:
+        "results/benchmarks/audit_published.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_hash("audit_published"),
+    message:
+        "Checking the printed numbers of the papers against each other"
+    script:
+        "../scripts/audit_published.py"
+
+
+rule probe_confounders:
+    """Predict the label from size, mean HU and place of the blocks alone, so that a leak shows."""
+    input:
+        lesions=rules.extract_annotations.output.lesions,
+        slices=rules.extract_annotations.output.slices,
+        samples=rules.split_patients.output.samples,
+        cases=of_shards("cases"),
+    output:
+        report(
+            "results/tables/{dataset}_confounders.csv",
+            caption="../report/confounders.rst",
+            category="Table 1",
+        ),
+    log:
+        "results/{dataset}/logs/probe_confounders.log",
+    benchmark:
+        "results/{dataset}/benchmarks/probe_confounders.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        cases=config["cases"],
+        seed=config["seed"],
+        code=code_hash("probe_confounders"),
+    message:
+        "Looking for what gives the label away"
+    script:
+        "../scripts/probe_confounders.py"

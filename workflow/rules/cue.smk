@@ -1,0 +1,76 @@
+"""Cue: methods that were shown a shortcut in training, tested with it, without it, and with its opposite.
+
+Asked for by name, with settings that plant the cue: snakemake cue_table --configfile config/demo_cue.yaml
+
+REQUIRED INPUTS
+    results/{dataset}/cases/samples.parquet, {shard}.h5
+    results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/model.pt
+OUTPUTS
+    results/{dataset}/runs/{method}/n{n}_lambda{lam}/cued.parquet  predictions with the cue aligned, absent and reversed
+    results/tables/cue.csv, .md                                    what each method is worth then
+"""
+
+
+rule predict_cued:
+    """Predict every test sample with the cue aligned, absent and reversed."""
+    input:
+        lesions=rules.extract_annotations.output.lesions,
+        slices=rules.extract_annotations.output.slices,
+        samples=rules.split_patients.output.samples,
+        cases=of_shards("cases"),
+        models=rules.train_classifier.output.models,
+    output:
+        "results/{dataset}/runs/{method}/n{n}_lambda{lam}/cued.parquet",
+    log:
+        "results/{dataset}/logs/predict_cued/{method}_n{n}_lambda{lam}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/predict_cued/{method}_n{n}_lambda{lam}.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: THREADS
+    resources:
+        gpu=1,
+        mem_mb=3000,
+        runtime=240,
+    params:
+        seeds=SEEDS,
+        settings=config["train"],
+        cases=config["cases"],
+        device=config["device"],
+        code=code_hash("predict_cued"),
+    message:
+        "Predicting with and without the cue: {wildcards.method}"
+    script:
+        "../scripts/predict_cued.py"
+
+
+rule cue_table:
+    """Write what each method is worth with the cue, without it, and with its opposite."""
+    input:
+        of_methods("cued.parquet"),
+    output:
+        csv=report(
+            "results/tables/cue.csv",
+            caption="../report/cue.rst",
+            category="Planted cue",
+        ),
+        md="results/tables/cue.md",
+    log:
+        f"results/{DATASET}/logs/cue_table.log",
+    benchmark:
+        f"results/{DATASET}/benchmarks/cue_table.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        methods=METHODS,
+        cohort=COHORT,
+        strength=config["cases"]["cue"]["strength"],
+        code=code_hash("cue_table"),
+    message:
+        "Writing the table of the planted cue"
+    script:
+        "../scripts/cue_table.py"

@@ -1,0 +1,47 @@
+"""Explainers: a trained classifier of each method under other explainers than its own class activation map.
+
+REQUIRED INPUTS
+    results/{dataset}/cases/samples.parquet, {shard}.h5
+    results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/model.pt
+OUTPUTS (of the methods in `evaluate.explained_methods`, or asked for by name)
+    results/{dataset}/runs/{method}/n{n}_lambda{lam}/explainers.csv  agreement, faithfulness and sanity, first seed
+"""
+
+
+rule compare_explainers:
+    """Explain some test lesions by every explainer, and score them."""
+    input:
+        lesions=rules.extract_annotations.output.lesions,
+        slices=rules.extract_annotations.output.slices,
+        samples=rules.split_patients.output.samples,
+        cases=of_shards("cases"),
+        models=rules.train_classifier.output.models,
+    output:
+        report(
+            "results/{dataset}/runs/{method}/n{n}_lambda{lam}/explainers.csv",
+            caption="../report/explainers.rst",
+            category="Explainers",
+            labels={"method": "{method}"},
+        ),
+    log:
+        "results/{dataset}/logs/compare_explainers/{method}_n{n}_lambda{lam}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/compare_explainers/{method}_n{n}_lambda{lam}.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: THREADS
+    resources:
+        gpu=1,
+        mem_mb=4000,
+        runtime=240,
+    params:
+        settings=config["evaluate"],
+        batch_size=config["train"]["batch_size"],
+        cases=config["cases"],
+        seed=config["seed"],
+        device=config["device"],
+        code=code_hash("compare_explainers"),
+    message:
+        "Explaining {wildcards.method} by every explainer"
+    script:
+        "../scripts/compare_explainers.py"

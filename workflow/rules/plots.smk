@@ -1,0 +1,74 @@
+"""Plots: Table 1 and its predictions as pictures that the paper does not have.
+
+REQUIRED INPUTS
+    results/{dataset}/runs/{method}/n{n}_lambda{lam}/predictions.parquet, lesions.parquet
+OUTPUTS
+    results/figures/{dataset}_table1.png, .pdf       seeds, means, and intervals over patients
+    results/figures/{dataset}_reliability.png, .pdf  share of lesions over the predicted probability
+"""
+
+
+rule figure_table1:
+    """Table 1 as a picture: seeds, means, and intervals over patients."""
+    input:
+        samples=f"results/{DATASET}/cases/samples.parquet",
+        predictions=of_methods("predictions.parquet"),
+        lesions=of_methods("lesions.parquet"),
+    output:
+        png=report(
+            f"results/figures/{DATASET}_table1.png",
+            caption="../report/figure_table1.rst",
+            category="Table 1",
+        ),
+        pdf=f"results/figures/{DATASET}_table1.pdf",
+    log:
+        f"results/{DATASET}/logs/figure_table1.log",
+    benchmark:
+        f"results/{DATASET}/benchmarks/figure_table1.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        methods=METHODS,
+        seed=config["seed"],
+        cohort=COHORT,
+        code=code_hash("figure_table1"),
+    message:
+        "Drawing Table 1"
+    script:
+        "../scripts/figure_table1.py"
+
+
+rule figure_reliability:
+    """How often a sample that is called a lesion with some probability is one."""
+    input:
+        of_methods("predictions.parquet"),
+    output:
+        png=report(
+            f"results/figures/{DATASET}_reliability.png",
+            caption="../report/figure_reliability.rst",
+            category="Figures",
+            labels={"figure": "reliability"},
+        ),
+        pdf=f"results/figures/{DATASET}_reliability.pdf",
+    log:
+        f"results/{DATASET}/logs/figure_reliability.log",
+    benchmark:
+        f"results/{DATASET}/benchmarks/figure_reliability.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        methods=METHODS,
+        cohort=COHORT,
+        code=code_hash("figure_reliability"),
+    message:
+        "Drawing the reliability of predictions"
+    script:
+        "../scripts/figure_reliability.py"

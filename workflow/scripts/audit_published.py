@@ -1,0 +1,7 @@
+"""Check the printed numbers of the five papers against each other."""
+
+from due.job import job
+from due.paper.audit import audit_published
+
+with job(snakemake.log[0]):
+    audit_published(snakemake.output.csv, snakemake.output.md)

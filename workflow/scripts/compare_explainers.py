@@ -1,0 +1,29 @@
+"""Explain some test lesions by every explainer, and score them."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from due.cases.store import CaseStore
+from due.evaluate.explained import compare_explainers
+from due.job import job
+from due.paper.figure4 import choose_lesions
+from due.train.device import choose_compute
+
+with job(snakemake.log[0]):
+    settings = snakemake.params.settings
+    store = CaseStore(
+        snakemake.input.cases, Path(snakemake.input.slices), Path(snakemake.input.lesions), snakemake.params.cases
+    )
+    compare_explainers(
+        samples=choose_lesions(pd.read_parquet(snakemake.input.samples), rows=settings["explained"]),
+        lesions=pd.read_parquet(snakemake.input.lesions),
+        store=store,
+        model_file=Path(snakemake.input.models[0]),
+        explainers=settings["explainers"],
+        threshold=settings["threshold"],
+        seed=snakemake.params.seed,
+        batch_size=snakemake.params.batch_size,
+        compute=choose_compute(snakemake.params.device, snakemake.threads),
+        out=Path(snakemake.output[0]),
+    )

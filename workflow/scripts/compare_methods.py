@@ -1,0 +1,19 @@
+"""Compare each method with the reference, with intervals over patients."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from due.job import job
+from due.paper.comparison import compare_methods
+
+with job(snakemake.log[0]):
+    methods = snakemake.params.methods
+    compare_methods(
+        predictions_files=dict(zip(methods, map(Path, snakemake.input.predictions), strict=True)),
+        lesions_files=dict(zip(methods, map(Path, snakemake.input.lesions), strict=True)),
+        samples=pd.read_parquet(snakemake.input.samples),
+        reference=snakemake.params.reference,
+        seed=snakemake.params.seed,
+        out=Path(snakemake.output[0]),
+    )

@@ -1,0 +1,15 @@
+"""Write the table of the planted cue."""
+
+from pathlib import Path
+
+from due.job import job
+from due.paper.cue_table import cue_table
+
+with job(snakemake.log[0]):
+    cue_table(
+        cued_files=dict(zip(snakemake.params.methods, map(Path, snakemake.input), strict=True)),
+        cohort=snakemake.params.cohort,
+        strength=snakemake.params.strength,
+        csv=Path(snakemake.output.csv),
+        md=Path(snakemake.output.md),
+    )

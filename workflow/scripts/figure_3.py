@@ -1,0 +1,16 @@
+"""Draw Figure 3."""
+
+from pathlib import Path
+
+from due.job import job
+from due.paper.sweeps import figure_3
+
+with job(snakemake.log[0]):
+    runs = map(tuple, snakemake.params.runs)
+    figure_3(
+        metrics_files=dict(zip(runs, map(Path, snakemake.input), strict=True)),
+        threshold=snakemake.params.threshold,
+        cohort=snakemake.params.cohort,
+        png=Path(snakemake.output.png),
+        pdf=Path(snakemake.output.pdf),
+    )

@@ -1,0 +1,25 @@
+"""Write the slice browser."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from due.cases.store import CaseStore
+from due.job import job
+from due.paper.browsed import browse_lesions
+
+with job(snakemake.log[0]):
+    methods = snakemake.params.methods
+    store = CaseStore(
+        snakemake.input.cases, Path(snakemake.input.slices), Path(snakemake.input.lesions), snakemake.params.cases
+    )
+    browse_lesions(
+        samples=pd.read_parquet(snakemake.input.samples),
+        lesions=pd.read_parquet(snakemake.input.lesions),
+        store=store,
+        filled_file=Path(snakemake.input.filled),
+        predictions_files=dict(zip(methods, map(Path, snakemake.input.predictions), strict=True)),
+        explanations_files=dict(zip(methods, map(Path, snakemake.input.explanations), strict=True)),
+        cohort=snakemake.params.cohort,
+        out=Path(snakemake.output[0]),
+    )
