@@ -25,7 +25,7 @@ TINY = {
     },
     "uncertainty": {"gaps": 8, "draws": 2, "latent": 4, "width": 8, "epochs": 2, "batch_size": 4},
     "train": {
-        "methods": ["baseline", "baseline_plus", "due", "res_l"],
+        "methods": ["due", "res_l"],
         "samples": 4,
         "seeds": [0, 1],
         "epochs": 3,

@@ -7,7 +7,7 @@ import pandas as pd
 from due.cases.store import CaseStore
 from due.evaluate.explained import compare_explainers
 from due.job import job
-from due.paper.figure4 import choose_lesions
+from due.paper.choice import choose_lesions
 from due.train.device import choose_compute
 
 with job(snakemake.log[0]):

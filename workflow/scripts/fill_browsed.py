@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from due.job import job
-from due.paper.figure4 import choose_lesions
+from due.paper.choice import choose_lesions
 from due.train.device import choose_compute
 from due.uncertainty.weights import map_weights
 

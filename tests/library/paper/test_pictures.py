@@ -13,7 +13,8 @@ from PIL import Image
 
 import due
 from due.errors import DueError
-from due.paper.figure4 import choose_lesions, figure_4, middle_plane
+from due.paper.choice import choose_lesions
+from due.paper.figure4 import figure_4, middle_plane
 from due.paper.figure5 import figure_5
 from due.paper.figure_gap import figure_gap, find_gaps
 

@@ -17,11 +17,10 @@ from due.evaluate.explanations import read_explanations, read_sample_ids, read_s
 from due.evaluate.overlap import threshold_metrics
 from due.evaluate.score import seen_grid
 from due.explain.maps import postprocess
+from due.paper.choice import FIRST, choose_lesions
 from due.paper.style import RC, method_label, save_figure
 from due.supervise.registry import METHODS
 
-FIRST = "LIDC-IDRI-0001"
-"""Patient whose lesions come first, if tested: the demo's real scan."""
 OUTLINE = "#00FFFF"
 Extent = tuple[float, float, float, float]
 
@@ -71,16 +70,6 @@ def figure_4(
         figure.colorbar(colours, ax=panels, shrink=0.6, label="class activation map, scaled", aspect=30)
         figure.suptitle(f"Explanations of test lesions, {cohort}\ncyan: consensus, yellow: single readers")
         save_figure(figure, png, pdf)
-
-
-def choose_lesions(samples: pd.DataFrame, *, first: str = FIRST, rows: int) -> pd.DataFrame:
-    """Return up to `rows` test lesions: the first one of patient `first`, then others spread evenly over the ids."""
-    lesions = samples[(samples["split"] == "test") & (samples["label"] == 1)].sort_values("sample_id")
-    lesions = lesions.drop_duplicates("patient_id")
-    head, others = lesions[lesions["patient_id"] == first], lesions[lesions["patient_id"] != first]
-    count = min(rows - len(head), len(others))
-    spread = np.linspace(0, len(others) - 1, count).round().astype(int)
-    return pd.concat([head, others.iloc[spread]], ignore_index=True)
 
 
 def _first_seed_maps(path: Path) -> dict[str, np.ndarray]:
