@@ -92,6 +92,8 @@ def test_haics_is_the_mean_over_labelled_cells_and_published_one_is_not():
     coded = published_cell_labels(target, weights, CELLS)
     expected = binary_cross_entropy(maps, coded.share).item() * (coded.sign != 0).double().mean().item()
     assert published_haics(maps, coded).item() == pytest.approx(expected)
+    bounds = haics(torch.zeros_like(maps), labels), haics(torch.ones_like(maps), labels)
+    assert all(0 < bound < 4.7 for bound in bounds)
     labelled = coded.sign != 0
     masked = binary_cross_entropy(maps[labelled], coded.share[labelled]).item()
     assert abs(masked - expected) > 0.1 * masked
