@@ -5,7 +5,6 @@ from torch.nn.functional import binary_cross_entropy
 
 from due.supervise.cells import CellLabels
 
-
 EDGE = 0.01
 """How far from 0 and 1 explanations are kept: scaled ones hold both, where cross-entropy has no bound."""
 
