@@ -1,7 +1,7 @@
 """Scores of a method: prediction metrics of all test samples, explanation metrics of all test lesions."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -83,14 +83,19 @@ def evaluate_classifier(
             for metric, at in next(iter(values.values()))
         ]
     write_parquet(_tidy(rows), out)
-    single = [
+    write_parquet(_of_lesions(scores, threshold), lesions_out)
+
+
+def _of_lesions(scores: Mapping[tuple[int, str], Mapping[str, Scores]], threshold: float) -> pd.DataFrame:
+    """Return the scores of single lesions by the map of the predicted class, at the threshold where there is one."""
+    rows = [
         (seed, name, metric, value)
         for (seed, explained_class), of_lesions in scores.items()
         for name, values in of_lesions.items()
         for (metric, at), value in values.items()
         if explained_class == "predicted" and (np.isnan(at) or at == threshold)
     ]
-    write_parquet(pd.DataFrame(single, columns=["seed", "sample_id", "metric", "value"]), lesions_out)
+    return pd.DataFrame(rows, columns=["seed", "sample_id", "metric", "value"])
 
 
 def seen_grid(grid: tuple[int, int, int], dims: int) -> tuple[tuple[int, int, int], slice]:
