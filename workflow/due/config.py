@@ -115,6 +115,7 @@ class Cue(Settings):
         0.0, description="Probability that the mark of a training image agrees with its label; 0 plants none."
     )
     contrast: float = Field(1.0, gt=0, le=1, description="Share of the mark in its voxels.")
+    size: float = Field(0.125, gt=0, le=0.5, description="Edge of the mark as a share of the slice's.")
     seed: int = Field(0, ge=0, description="Seed of where the marks lie.")
 
 

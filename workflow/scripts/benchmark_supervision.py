@@ -10,7 +10,6 @@ with job(snakemake.log[0]):
     benchmark_supervision(
         grid=tuple(snakemake.params.grid),
         settings=snakemake.params.settings,
-        repeats=40,
         compute=choose_compute(snakemake.params.device, snakemake.threads),
         out=Path(snakemake.output[0]),
     )

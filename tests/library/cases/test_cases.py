@@ -35,7 +35,7 @@ SETTINGS = {
     "grid": (8, 10, 12),
     "intensity": "window",
     "window": (-1000.0, 0.0),
-    "cue": {"strength": 0.0, "contrast": 1.0, "seed": 0},
+    "cue": {"strength": 0.0, "contrast": 1.0, "size": 0.125, "seed": 0},
 }
 
 

@@ -30,15 +30,17 @@ def dataset(count=8, grid=GRID, seed=0):
     return {"images": images, "annotation": annotation, "labels": labels, "sample_ids": names(count)}
 
 
-def planted(data, *, strength=1.0, mode="aligned", contrast=1.0, seed=5):
-    return plant_cue(**data, strength=strength, mode=mode, contrast=contrast, seed=seed)
+def planted(data, *, strength=1.0, mode="aligned", contrast=1.0, size=0.125, seed=5):
+    return plant_cue(**data, strength=strength, mode=mode, contrast=contrast, size=size, seed=seed)
 
 
-@given(st.tuples(*[st.integers(2, 20)] * 3), st.integers(0, 100), st.floats(0, 1))
-def test_the_mark_is_in_a_corner_with_least_of_the_lesion_and_never_inside_it(grid, seed, filled):
+@given(
+    st.tuples(*[st.integers(2, 20)] * 3), st.integers(0, 100), st.floats(0, 1), st.sampled_from([1 / 8, 1 / 4, 1 / 2])
+)
+def test_the_mark_is_in_a_corner_with_least_of_the_lesion_and_never_inside_it(grid, seed, filled, size):
     annotation = (np.random.default_rng(seed).random((2, *grid)) < filled**4).astype(np.uint8)
-    masks = cue_mask(annotation, sample_ids=names(2), seed=seed)
-    edges = [max(2, size // 8) for size in grid[1:]]
+    masks = cue_mask(annotation, sample_ids=names(2), size=size, seed=seed)
+    edges = [max(2, pixels // round(1 / size)) for pixels in grid[1:]]
     for mask, lesion in zip(masks, annotation, strict=True):
         assert not mask[lesion == 1].any()
         near = max_pool3d(torch.as_tensor(lesion, dtype=torch.float32)[None, None], 3, 1, 1)[0, 0].numpy()
@@ -55,8 +57,8 @@ def test_the_mark_is_in_a_corner_with_least_of_the_lesion_and_never_inside_it(gr
 
 def test_the_place_says_nothing_of_the_label():
     lesions = dataset(200)["annotation"][1::2]
-    masks = cue_mask(lesions, sample_ids=names(100), seed=0)
-    np.testing.assert_array_equal(masks, cue_mask(np.zeros_like(lesions), sample_ids=names(100), seed=0))
+    masks = cue_mask(lesions, sample_ids=names(100), size=0.125, seed=0)
+    np.testing.assert_array_equal(masks, cue_mask(np.zeros_like(lesions), sample_ids=names(100), size=0.125, seed=0))
     assert (masks.sum((1, 2, 3)) == 8 * 2 * 3).all()
     assert (masks == masks[:, :1]).all()
     assert len({mask.tobytes() for mask in masks}) == 4
@@ -65,7 +67,7 @@ def test_the_place_says_nothing_of_the_label():
 def test_lesions_are_marked_bright_and_neighbours_dark_and_nothing_else_changes():
     data = dataset()
     before = data["images"].copy()
-    masks = cue_mask(data["annotation"], sample_ids=data["sample_ids"], seed=5)
+    masks = cue_mask(data["annotation"], sample_ids=data["sample_ids"], size=0.125, seed=5)
     full, half = planted(data), planted(data, contrast=0.5)
     for number, label in enumerate(data["labels"]):
         mark = masks[number]
@@ -105,7 +107,7 @@ def test_order_and_company_do_not_matter_and_the_seed_does():
 @pytest.mark.parametrize("strength", [0.0, 0.3, 0.8, 1.0])
 def test_strength_is_how_often_the_mark_agrees(strength):
     data = dataset(600, (8, 10, 10))
-    masks = cue_mask(data["annotation"], sample_ids=data["sample_ids"], seed=5)
+    masks = cue_mask(data["annotation"], sample_ids=data["sample_ids"], size=0.125, seed=5)
     images = planted(data, strength=strength)
     bright = np.array([image[mark].mean() > 0.5 for image, mark in zip(images, masks, strict=True)])
     agreement = (bright == data["labels"]).mean()
@@ -133,7 +135,7 @@ def test_the_share_on_the_cue_by_hand():
 
 
 def test_the_share_is_the_mass_inside_the_mark():
-    masks = cue_mask(dataset()["annotation"], sample_ids=names(8), seed=0)
+    masks = cue_mask(dataset()["annotation"], sample_ids=names(8), size=0.125, seed=0)
     maps = np.random.default_rng(0).random(masks.shape).astype(np.float32)
     expected = [whole_map_metrics(*pair)["mass_inside"] for pair in zip(maps, masks, strict=True)]
     np.testing.assert_allclose(cue_share(maps, masks), expected)
@@ -145,6 +147,7 @@ def test_the_share_is_the_mass_inside_the_mark():
         ({"strength": 1.5}, "strength is 1.5"),
         ({"strength": float("nan")}, "strength is nan"),
         ({"contrast": 0.0}, "contrast is 0.0"),
+        ({"size": 0.6}, "size is 0.6"),
         ({"mode": "flipped"}, "mode is 'flipped'.* aligned, absent, reversed"),
     ],
 )

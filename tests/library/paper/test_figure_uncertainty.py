@@ -11,7 +11,8 @@ from due.errors import DueError
 from due.files import write_csv
 from due.paper.figure_interpolation import COLORS
 from due.paper.figure_uncertainty import OTHER_COLORS, figure_uncertainty
-from due.study.knowledge import gap_trend, growing_gap_curve, uncertainty_curves
+from due.study.curves import growing_gap_curve, uncertainty_curves
+from due.study.distance import gap_trend
 
 METHODS = ("diffusion", "signed_distance", "signed_distance_tuned", "nearest")
 

@@ -10,9 +10,9 @@ from sklearn.metrics import roc_auc_score
 
 from due.interpolate.evaluate import dice
 from due.interpolate.nodules import hold_out, load_nodules
-from due.study import knowledge
-from due.study.knowledge import REFERENCES
+from due.study import ranks
 from due.study.scores import Answer, references, regions_of, score_slices, summary
+from due.study.slice_scores import REFERENCES
 from due.uncertainty.mapping import published_weights
 
 RNG = np.random.default_rng(0)
@@ -20,7 +20,7 @@ RNG = np.random.default_rng(0)
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(knowledge, "DRAWS", 100)
+    monkeypatch.setattr(ranks, "DRAWS", 100)
 
 
 @pytest.fixture(scope="module")

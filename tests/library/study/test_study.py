@@ -12,10 +12,10 @@ from due.errors import DueError
 from due.evaluate.intervals import patient_interval
 from due.interpolate.evaluate import dice
 from due.interpolate.nodules import PAD, hold_out
-from due.study import knowledge
+from due.study import ranks
 from due.study.patients import held_out_patients
 from due.study.peers import OUTLINES, VALUES, available_values, nearest
-from due.study.scores import calibration_error
+from due.study.pixels import calibration_error
 from due.study.study import REFERENCE, compare, interpolation_study, tune_level
 
 # Mean Dice over all hidden slices at d = 2, 3, 4, measured before by other code on the same protocol.
@@ -150,7 +150,7 @@ def test_calibration_error_of_known_probabilities():
 @pytest.fixture
 def quick(monkeypatch):
     """Few draws of patients for the intervals of correlations."""
-    monkeypatch.setattr(knowledge, "DRAWS", 50)
+    monkeypatch.setattr(ranks, "DRAWS", 50)
 
 
 def run(folder, small, **changes):

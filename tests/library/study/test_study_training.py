@@ -10,8 +10,8 @@ from scipy.ndimage import binary_dilation
 
 from due.interpolate.evaluate import dice
 from due.interpolate.nodules import hold_out, load_nodules
-from due.study import knowledge, training
-from due.study.knowledge import COLUMNS
+from due.study import ranks, training
+from due.study.curves import COLUMNS
 from due.study.peers import OUTLINES, available_values
 from due.study.study import interpolation_study
 from due.study.training import check_for_study, sample_for_study, some_gaps, split_nodules, train_for_study
@@ -30,7 +30,7 @@ def tested(small, study):
 def tables(trained, small, study, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(knowledge, "DRAWS", 50)
+        patch.setattr(ranks, "DRAWS", 50)
         interpolation_study(
             every=study["every"],
             test=study["test"],

@@ -29,6 +29,7 @@ def plant_cue(
     strength: float,
     mode: str,
     contrast: float,
+    size: float,
     seed: int,
 ) -> np.ndarray:
     """Return the images with a bright mark on lesions and a dark one on neighbours, outside the annotation.
@@ -44,6 +45,7 @@ def plant_cue(
         strength: probability that a mark agrees with its label, in [0, 1]; at 0.5 the mark says nothing.
         mode: `aligned`; `reversed`, which swaps every mark for the other; or `absent`, which returns `images`.
         contrast: share of the mark in its voxels, in (0, 1].
+        size: edge of the mark as a share of the slice's, in (0, 0.5].
         seed: seed of the marks.
 
     Returns:
@@ -53,13 +55,13 @@ def plant_cue(
         DueError: a setting is out of its range.
         ValueError: the arrays do not belong together.
     """
-    _check_settings(strength, mode, contrast)
+    _check_settings(strength, mode, contrast, size)
     if images.shape != annotation.shape:
         raise ValueError(f"Images have shape {images.shape}, the annotation {annotation.shape}; expected equal shapes.")
     if mode == "absent":
         return images
     planted = images.copy()
-    marks = cue_mask(annotation, sample_ids=sample_ids, seed=seed)
+    marks = cue_mask(annotation, sample_ids=sample_ids, size=size, seed=seed)
     for image, mark, label, sample_id in zip(planted, marks, labels, sample_ids, strict=True):
         agrees = numpy_generator(seed, "cue sign", sample_id).random() < strength
         bright = int((label == 1) == (agrees == (mode == "aligned")))
@@ -67,10 +69,10 @@ def plant_cue(
     return planted
 
 
-def cue_mask(annotation: np.ndarray, *, sample_ids: Sequence[str], seed: int) -> np.ndarray:
+def cue_mask(annotation: np.ndarray, *, sample_ids: Sequence[str], size: float, seed: int) -> np.ndarray:
     """Return where the mark of each sample lies, bool [N, D, H, W]: a corner of all slices, without annotated voxels.
 
-    The mark is a square whose edges are an eighth of the slice's, at least 2 pixels; it is on every slice, so that
+    The mark is a rectangle in proportion to the slice, with edges of at least 2 pixels; it is on every slice, so that
     methods that see one slice see it. It lies in one of the corners that overlap least with the annotation dilated by
     one voxel, drawn by sample id: were the first of them taken, then a neighbour's mark would always lie in the same
     corner, and the place would say the label too.
@@ -78,6 +80,7 @@ def cue_mask(annotation: np.ndarray, *, sample_ids: Sequence[str], seed: int) ->
     Args:
         annotation: full annotation of lesions [N, D, H, W], 0 or 1; 0 for neighbours.
         sample_ids: name of each sample [N].
+        size: edge of the mark as a share of the slice's, in (0, 0.5].
         seed: seed of the marks.
 
     Raises:
@@ -85,7 +88,7 @@ def cue_mask(annotation: np.ndarray, *, sample_ids: Sequence[str], seed: int) ->
     """
     masks = np.zeros(annotation.shape, bool)
     for mask, lesion, sample_id in zip(masks, annotation.astype(bool), sample_ids, strict=True):
-        corner = _free_corner(lesion, numpy_generator(seed, "cue corner", sample_id))
+        corner = _free_corner(lesion, size, numpy_generator(seed, "cue corner", sample_id))
         mask[corner] = ~lesion[corner]
         if not mask.any():
             log.warning("%s has no room for a mark: its annotation fills every corner", sample_id)
@@ -114,21 +117,23 @@ def cue_share(maps: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.minimum(np.divide(marked, total, out=np.zeros_like(total), where=total > 0), 1)
 
 
-def _free_corner(lesion: np.ndarray, generator: np.random.Generator) -> tuple[slice, ...]:
+def _free_corner(lesion: np.ndarray, size: float, generator: np.random.Generator) -> tuple[slice, ...]:
     """Return a corner of all slices, drawn among those that overlap least with a lesion dilated by one voxel."""
     # Neighbours, most of the samples, have nothing to dilate.
     near = binary_dilation(lesion, np.ones((3, 3, 3), bool)) if lesion.any() else lesion
-    edges = [min(max(size // 8, 2), size) for size in lesion.shape[1:]]
-    ends = [(slice(edge), slice(size - edge, size)) for edge, size in zip(edges, lesion.shape[1:], strict=True)]
+    edges = [min(max(int(size * pixels), 2), pixels) for pixels in lesion.shape[1:]]
+    ends = [(slice(edge), slice(pixels - edge, pixels)) for edge, pixels in zip(edges, lesion.shape[1:], strict=True)]
     corners = list(product([slice(None)], *ends))
     overlap = np.array([near[corner].sum() for corner in corners])
     return corners[generator.choice(np.flatnonzero(overlap == overlap.min()))]
 
 
-def _check_settings(strength: float, mode: str, contrast: float) -> None:
+def _check_settings(strength: float, mode: str, contrast: float, size: float) -> None:
     if not 0 <= strength <= 1:
         raise DueError(f"The cue's strength is {strength}, which is no probability. Set it between 0 and 1.")
     if not 0 < contrast <= 1:
         raise DueError(f"The cue's contrast is {contrast}, expected a share of the voxel. Set it above 0, up to 1.")
+    if not 0 < size <= 0.5:
+        raise DueError(f"The cue's size is {size}, expected a share of the slice's edge. Set it above 0, up to 0.5.")
     if mode not in MODES:
         raise DueError(f"The cue's mode is {mode!r}, which is unknown. Set it to one of {', '.join(MODES)}.")

@@ -102,8 +102,8 @@ class CaseStore:
 
     def cue_mask(self, samples: pd.DataFrame) -> np.ndarray:
         """Return where a planted cue lies in the images of `samples`, bool [N, D, H, W]."""
-        names, seed = samples["sample_id"].tolist(), self._settings["cue"]["seed"]
-        return cue_mask(self.truth(samples), sample_ids=names, seed=seed)
+        names, cue = samples["sample_id"].tolist(), self._settings["cue"]
+        return cue_mask(self.truth(samples), sample_ids=names, size=cue["size"], seed=cue["seed"])
 
     def _with_cue(self, images: np.ndarray, samples: pd.DataFrame) -> np.ndarray:
         """Plant the cue: by its strength where images teach or validate, always where they test."""
@@ -119,6 +119,7 @@ class CaseStore:
                 strength=strength,
                 mode=mode,
                 contrast=cue["contrast"],
+                size=cue["size"],
                 seed=cue["seed"],
             )
         return images

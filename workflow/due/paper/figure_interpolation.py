@@ -42,7 +42,7 @@ def figure_interpolation(*, table_file: Path, png: Path, pdf: Path) -> None:
         figure = Figure(figsize=(8.4, 3.6), layout="constrained")
         panels = figure.subplots(1, 2)
         for axes, quantity, label in zip(
-            panels, ("dice", "gain"), ("mean Dice", "paired gain over tuned signed distance"), strict=True
+            panels, ("dice", "gain"), ("mean Dice", "gain over signed distance, tuned"), strict=True
         ):
             _panel(axes, table, quantity)
             axes.set(xlabel="every d-th slice kept", ylabel=label, xticks=sorted(table["every"].unique()))

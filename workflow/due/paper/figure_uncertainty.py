@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from due.errors import DueError
 from due.paper.figure_interpolation import COLORS, TUNED
 from due.paper.style import RC, save_figure
-from due.study.knowledge import COLUMNS, REFERENCES
+from due.study.curves import COLUMNS
+from due.study.slice_scores import REFERENCES
 
 OTHER_COLORS = ("#F0E442", "#117733", "#DDCC77", "#661100")
 """Colours for methods that have none of their own, in their order."""
@@ -29,7 +30,7 @@ def figure_uncertainty(*, table_file: Path, png: Path, pdf: Path) -> None:
     nodule differ most in their distance to kept ones.
 
     Args:
-        table_file: the table `results/tables/uncertainty_curves.csv`, see `due.study.knowledge`.
+        table_file: the table `results/tables/uncertainty_curves.csv`, see `due.study.curves`.
         png: picture for the report.
         pdf: picture for a paper.
 
@@ -40,7 +41,7 @@ def figure_uncertainty(*, table_file: Path, png: Path, pdf: Path) -> None:
     every = _widest(table, table_file)
     styles = _styles(list(dict.fromkeys(table["method"])))
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(8.4, 7.2), layout="constrained")
+        figure = Figure(figsize=(9.4, 7.2), layout="constrained")
         (reliability, risk), (error, distance) = figure.subplots(2, 2)
         shown = table[table["every"] == every]
         _lines(reliability, shown, "reliability", styles, marker="o")
@@ -113,5 +114,5 @@ def _errors(axes: Axes, table: pd.DataFrame, styles: dict[str, dict[str, Any]]) 
         axes.plot(rows["x"], rows["y"], **(LINE | styles[method] | {"marker": "o", "label": label}))
         # Not as error bars, since the mean of a few large errors can lie above their middle half.
         axes.vlines(rows["x"], rows["low"], rows["high"], color=styles[method]["color"], linewidth=0.5)
-    title = "Spearman with the error:\nown score, size, readers' disagreement"
-    axes.legend(title=title, fontsize=SMALL, title_fontsize=SMALL)
+    title = "Spearman with the error:\nown score, size,\nreaders' disagreement"
+    axes.legend(title=title, fontsize=SMALL, title_fontsize=SMALL, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -22,7 +22,7 @@ from due.interpolate.models import load_model
 from due.interpolate.nodules import Nodule
 from due.interpolate.regression import Regression
 from due.seeds import torch_generator
-from due.study.knowledge import growing_gaps
+from due.study.distance import growing_gaps
 from due.train.device import Compute
 from due.uncertainty.fill import predict_gaps
 from due.uncertainty.train import load_predictor

@@ -13,22 +13,17 @@ from sklearn.metrics import roc_auc_score
 from due.evaluate.intervals import Estimate, patient_interval
 from due.interpolate.evaluate import REGION_PIXELS, dice
 from due.interpolate.nodules import HeldOut
-from due.study.knowledge import (
-    BINS,
+from due.study.distance import GapTrend, distance_share, gap_trend
+from due.study.pixels import calibration_error, risk_area, weights_rank_errors
+from due.study.ranks import rank_correlation, rank_gain
+from due.study.shapes import compare_shapes
+from due.study.slice_scores import (
     REFERENCES,
-    GapTrend,
     disagreement,
     disagreement_hidden,
-    distance_share,
-    gap_trend,
-    rank_correlation,
-    rank_gain,
-    risk_area,
     size_score,
     slice_score,
-    weights_rank_errors,
 )
-from due.study.shapes import compare_shapes
 from due.uncertainty.mapping import MAPPINGS
 
 
@@ -178,15 +173,3 @@ def _columns(name: str, estimate: Estimate) -> dict[str, float]:
 
 def _spearman(one: pd.Series, other: pd.Series) -> float:
     return float(spearmanr(one, other).statistic) if one.nunique() > 1 and other.nunique() > 1 else np.nan
-
-
-def calibration_error(probability: np.ndarray, truth: np.ndarray) -> float:
-    """Return the expected calibration error in [0, 1] over 10 bins of equal width (Naeini et al., 2015).
-
-    Args:
-        probability: of being inside [N], in [0, 1].
-        truth: whether it is inside [N].
-    """
-    bins = np.minimum((probability * BINS).astype(int), BINS - 1)
-    gaps = np.bincount(bins, probability - truth, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(probability))

