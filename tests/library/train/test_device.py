@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from due.errors import DueError
+from due.train import device
 from due.train.device import Compute, choose_compute
 
 
@@ -15,7 +16,10 @@ def no_gpu(monkeypatch):
 @pytest.fixture
 def gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda number: None)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: "a GPU")
+    monkeypatch.setattr(device, "take_gpu", lambda count: count - 1)
 
 
 def test_auto_without_a_gpu_is_the_cpu_in_single_precision(no_gpu):
@@ -26,8 +30,8 @@ def test_auto_without_a_gpu_is_the_cpu_in_single_precision(no_gpu):
 @pytest.mark.parametrize("name", ["auto", "cuda"])
 def test_a_gpu_computes_in_bfloat16_channels_last(gpu, name, caplog):
     caplog.set_level("INFO")
-    assert choose_compute(name) == Compute(torch.device("cuda"), torch.bfloat16, torch.channels_last_3d)
-    assert "a GPU" in caplog.text
+    assert choose_compute(name) == Compute(torch.device("cuda", 1), torch.bfloat16, torch.channels_last_3d)
+    assert "GPU 1, a GPU" in caplog.text
 
 
 def test_cpu_is_respected_where_there_is_a_gpu(gpu):

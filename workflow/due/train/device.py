@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from due.errors import DueError
+from due.train.slots import take_gpu
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +35,9 @@ class Compute:
 def choose_compute(device: str = "auto", threads: int | None = None) -> Compute:
     """Choose the device called `device`: `auto` (a GPU if there is one), `cpu` or `cuda`.
 
-    On a GPU forward passes run in bfloat16; on a CPU in float32, where the same seed gives the same bits. `threads`
-    limits torch's threads on the CPU.
+    Of several GPUs it is one that no other job computes on; it stays this process's until its end. On a GPU forward
+    passes run in bfloat16; on a CPU in float32, where the same seed gives the same bits. `threads` limits torch's
+    threads on the CPU.
 
     Raises:
         DueError: `cuda` is asked for and torch sees no GPU.
@@ -50,5 +52,7 @@ def choose_compute(device: str = "auto", threads: int | None = None) -> Compute:
     if device == "cpu" or not torch.cuda.is_available():
         log.info("device: cpu, %d threads, float32", torch.get_num_threads())
         return Compute(torch.device("cpu"), torch.float32)
-    log.info("device: %s, bfloat16", torch.cuda.get_device_name())
-    return Compute(torch.device("cuda"), torch.bfloat16)
+    number = take_gpu(torch.cuda.device_count())
+    torch.cuda.set_device(number)
+    log.info("device: GPU %d, %s, bfloat16", number, torch.cuda.get_device_name(number))
+    return Compute(torch.device("cuda", number), torch.bfloat16)
