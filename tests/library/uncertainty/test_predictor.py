@@ -5,7 +5,8 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from due.interpolate.classical import signed_distance_field
-from due.uncertainty.predictor import UncertaintyPredictor, around, outline_fields
+from due.uncertainty.places import around, outline_fields
+from due.uncertainty.predictor import UncertaintyPredictor
 
 SIZE = 16
 

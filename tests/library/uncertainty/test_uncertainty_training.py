@@ -9,7 +9,7 @@ from due.errors import DueError
 from due.train.device import Compute
 from due.uncertainty import train as module
 from due.uncertainty.data import HIDDEN, Gaps, load_gaps, partly_hidden, turned
-from due.uncertainty.predictor import outline_fields
+from due.uncertainty.places import outline_fields
 from due.uncertainty.train import load_predictor, train_uncertainty
 
 SETTINGS = {"latent": 3, "width": 8, "epochs": 3, "batch_size": 4, "learning_rate": 0.01, "beta": 1e-4}

@@ -21,7 +21,7 @@ from due.interpolate.models import load_model
 from due.seeds import torch_generator
 from due.uncertainty import variance as module
 from due.uncertainty.data import load_gaps
-from due.uncertainty.predictor import outline_fields
+from due.uncertainty.places import outline_fields
 from due.uncertainty.variance import choose_gaps, pixel_variance, sample_gaps, sample_variance
 
 SETTINGS = {"gaps": 12, "draws": 3, "estimate": "draws"}

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from due.study.checks import DECIMALS, check_lists, check_range, rounded
-from due.uncertainty.predictor import MAX_VARIANCE
+from due.uncertainty.mapping import MAX_VARIANCE
 
 BINS = 10
 COVERAGES = 50

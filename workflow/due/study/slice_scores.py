@@ -5,7 +5,7 @@ import numpy as np
 from due.errors import DueError
 from due.interpolate.evaluate import dice
 from due.study.checks import check_range
-from due.uncertainty.predictor import MAX_VARIANCE
+from due.uncertainty.mapping import MAX_VARIANCE
 
 REFERENCES = ("size", "disagreement")
 """Scores that know nothing of the method, and that its uncertainty must beat."""

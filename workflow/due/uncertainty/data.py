@@ -10,7 +10,7 @@ import torch
 
 from due.errors import DueError
 from due.interpolate.targets import padded, slots
-from due.uncertainty.predictor import outline_fields
+from due.uncertainty.places import outline_fields
 
 BRACKETING = slice(1, 3)
 """The slots next to the missing slices, below and above."""

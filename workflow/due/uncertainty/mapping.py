@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from due.uncertainty.predictor import MAX_VARIANCE
+MAX_VARIANCE = 0.25
+"""The largest variance that values in [0, 1] can have."""
 
 
 def published_weights(variance: np.ndarray) -> np.ndarray:

@@ -9,16 +9,15 @@ import math
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-import numpy as np
 import torch
 from torch import nn
 from torch.distributions import Normal, kl_divergence
 from torch.nn import functional as F
 
-from due.interpolate.classical import REACH, clipped_field
-
-MAX_VARIANCE = 0.25
-"""The largest variance that values in [0, 1] can have."""
+from due.interpolate.classical import REACH
+from due.uncertainty.layers import Block, each, encoder, mix, perceptron
+from due.uncertainty.mapping import MAX_VARIANCE
+from due.uncertainty.places import COORDINATES, Known, around, coordinates, planes_of
 
 NEAR = -3.5 / REACH
 """Field 4 pixels outside of a shape, whose outline runs half a pixel outside of its outermost pixels."""
@@ -28,15 +27,6 @@ FAR_WEIGHT = 0.2
 
 SHARPNESS = REACH / 1.5
 """Logit of a field of 1: a signed distance turns from outside to inside over 1.5 pixels."""
-
-WAVELENGTHS_MM = (4.0, 8.0, 16.0, 32.0, 64.0)
-"""Wavelengths of the Fourier features of a distance."""
-
-COORDINATES = 2 * len(WAVELENGTHS_MM) + 4
-"""Number of features that `coordinates` returns."""
-
-GROUPS = 8
-"""Groups of the group normalisation; widths are multiples of it."""
 
 
 class Prediction(NamedTuple):
@@ -49,80 +39,6 @@ class Prediction(NamedTuple):
 
     mean: torch.Tensor
     variance: torch.Tensor
-
-
-class Around(NamedTuple):
-    """Where a target lies among the contexts.
-
-    Attributes:
-        distance: distance from each target to each context in mm [B, M, C], 0 for contexts that are not shown.
-        below: share of each context in the nearest one below the target [B, M, C]; all 0 where there is none.
-        above: the same above the target; a context at the target's own place is on both sides.
-        below_mm: distance to the nearest context below in mm [B, M], 0 where there is none.
-        above_mm: the same above.
-        between: whether there is a context on both sides, bool [B, M].
-    """
-
-    distance: torch.Tensor
-    below: torch.Tensor
-    above: torch.Tensor
-    below_mm: torch.Tensor
-    above_mm: torch.Tensor
-    between: torch.Tensor
-
-    @property
-    def nearest(self) -> torch.Tensor:
-        """Share of each context in the linear blend at the target [B, M, C]; the nearest one has all on one side."""
-        span = self.below_mm + self.above_mm
-        t = torch.where(span > 0, self.below_mm / span.clamp(min=1e-6), 0.5)[..., None]
-        blend = (1 - t) * self.below + t * self.above
-        return torch.where(self.between[..., None], blend, self.below + self.above)
-
-
-def outline_fields(contexts: torch.Tensor) -> torch.Tensor:
-    """Return the signed distance to the outline at 0.5 [..., S, S], clipped at 6 pixels and divided by them.
-
-    Args:
-        contexts: probabilities [..., S, S]; the fields come back on the same device, positive inside.
-    """
-    frames = contexts.flatten(0, -3).cpu().numpy()
-    fields = np.stack([clipped_field(frame) for frame in frames])
-    return torch.from_numpy(fields).to(contexts.device).reshape(contexts.shape)
-
-
-def around(context_z: torch.Tensor, shown: torch.Tensor, target_z: torch.Tensor) -> Around:
-    """Return where targets at `target_z` [B, M] lie among the shown contexts at `context_z` [B, C], all in mm."""
-    shown = shown[:, None].expand(-1, target_z.shape[1], -1)
-    offset = torch.where(shown, context_z[:, None] - target_z[:, :, None], 0)
-    distance = offset.abs()
-    sides = [_nearest(distance, shown & (offset <= 0)), _nearest(distance, shown & (offset >= 0))]
-    (below, below_mm), (above, above_mm) = sides
-    return Around(distance, below, above, below_mm, above_mm, below.any(-1) & above.any(-1))
-
-
-def _nearest(distance: torch.Tensor, candidates: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return shares [..., C] of the candidate at the least distance (equal ones share), and that distance [...]."""
-    reach = distance.masked_fill(~candidates, torch.inf)
-    least = reach.amin(-1, keepdim=True)
-    chosen = (candidates & (reach <= least)).to(distance.dtype)
-    share = chosen / chosen.sum(-1, keepdim=True).clamp(min=1)
-    return share, torch.where(candidates.any(-1), least[..., 0], 0)
-
-
-def coordinates(distance: torch.Tensor, span: torch.Tensor, side: torch.Tensor, pixel_mm: torch.Tensor) -> torch.Tensor:
-    """Return features [..., F] of distances along z.
-
-    Args:
-        distance: distance in mm, not negative [...].
-        span: length in mm with which it is compared, 0 where there is none; broadcasts to [...].
-        side: a number in [0, 1] that says more of its kind; broadcasts to [...].
-        pixel_mm: size of a frame pixel in mm; broadcasts to [...].
-    """
-    span, side, pixel_mm = (value.expand_as(distance) for value in (span, side, pixel_mm))
-    relative = torch.where(span > 0, distance / span.clamp(min=1e-3), 0)
-    angles = 2 * math.pi * distance[..., None] / distance.new_tensor(WAVELENGTHS_MM)
-    plain = torch.stack([(1 + distance).log(), relative.clamp(max=4), side, pixel_mm.log()], dim=-1)
-    return torch.cat([angles.sin(), angles.cos(), plain], dim=-1)
 
 
 class UncertaintyPredictor(nn.Module):
@@ -143,19 +59,19 @@ class UncertaintyPredictor(nn.Module):
         super().__init__()
         widths = (width, 2 * width, 2 * width)
         self.widths = widths
-        self.context = _encoder(2, widths, fold=2)
-        self.target = _encoder(2, widths[1:], fold=4)
+        self.context = encoder(2, widths, fold=2)
+        self.target = encoder(2, widths[1:], fold=4)
         self.place = nn.Linear(COORDINATES, widths[-1])
-        self.prior = _perceptron(widths[-1], 2 * width, 2 * latent)
-        self.posterior = _perceptron(2 * widths[-1], 2 * width, 2 * latent)
+        self.prior = perceptron(widths[-1], 2 * width, 2 * latent)
+        self.posterior = perceptron(2 * widths[-1], 2 * width, 2 * latent)
         # For each target and context: how much the context counts, and a scale and a shift of each of its maps.
-        self.relation = _perceptron(COORDINATES, 2 * width, 1 + 2 * sum(widths))
+        self.relation = perceptron(COORDINATES, 2 * width, 1 + 2 * sum(widths))
         self.condition = nn.Linear(2 * COORDINATES + latent, 2 * width)
         self.enter = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, width, 3, padding=1))
         self.down = nn.ModuleList(nn.Conv2d(above, below, 3, stride=2, padding=1) for above, below in pairwise(widths))
-        self.descend = nn.ModuleList(_Block(channels, 2 * width) for channels in widths)
+        self.descend = nn.ModuleList(Block(channels, 2 * width) for channels in widths)
         self.up = nn.ModuleList(nn.Conv2d(below, above, 1) for above, below in pairwise(widths))
-        self.ascend = nn.ModuleList(_Block(channels, 2 * width) for channels in widths[:-1])
+        self.ascend = nn.ModuleList(Block(channels, 2 * width) for channels in widths[:-1])
         # No normalisation here: it would take away how large the variance is as a whole.
         self.leave = nn.Sequential(nn.SiLU(), nn.Conv2d(width, 8, 3, padding=1), nn.PixelShuffle(2))
         # Training starts near the classical answer, see `_decode`.
@@ -201,11 +117,11 @@ class UncertaintyPredictor(nn.Module):
             partial: of which gaps the samples knew contexts that are not shown, bool [B]; of none by default.
             generator: random stream of the latent's draw.
         """
-        known = _Known.of(contexts, context_z, shown, pixel_mm, fields)
+        known = Known.of(contexts, context_z, shown, pixel_mm, fields)
         maps = self._encode(known)
         sampled = torch.stack([mean, variance / MAX_VARIANCE], dim=2)
         summary = self._summary(maps[-1], known.z, known.shown, known)
-        seen = self._summary(_each(self.target, sampled)[-1], target_z, taken, known)
+        seen = self._summary(each(self.target, sampled)[-1], target_z, taken, known)
         prior = _gaussian(self.prior(summary))
         posterior = _gaussian(self.posterior(torch.cat([summary, seen], dim=1)))
         told = posterior if partial is None else _either(partial, prior, posterior)
@@ -249,18 +165,18 @@ class UncertaintyPredictor(nn.Module):
             latent: `mean` or `draw`.
             generator: random stream of the draw.
         """
-        known = _Known.of(contexts, context_z, shown, pixel_mm, fields)
+        known = Known.of(contexts, context_z, shown, pixel_mm, fields)
         maps = self._encode(known)
         prior = _gaussian(self.prior(self._summary(maps[-1], known.z, known.shown, known)))
         chosen = prior.mean if latent == "mean" else _draw(prior, generator)
         logits = self._decode(known, maps, target_z, chosen)
         return Prediction(logits[:, :, 0].sigmoid(), MAX_VARIANCE * _log_share(logits).exp().clamp(max=1))
 
-    def _encode(self, known: "_Known") -> list[torch.Tensor]:
+    def _encode(self, known: Known) -> list[torch.Tensor]:
         """Return maps [B, C, F, s, s] of each context, at a half, a quarter and an eighth of the resolution."""
-        return _each(self.context, torch.stack([2 * known.contexts - 1, known.fields], dim=2))
+        return each(self.context, torch.stack([2 * known.contexts - 1, known.fields], dim=2))
 
-    def _summary(self, maps: torch.Tensor, z: torch.Tensor, counted: torch.Tensor, known: "_Known") -> torch.Tensor:
+    def _summary(self, maps: torch.Tensor, z: torch.Tensor, counted: torch.Tensor, known: Known) -> torch.Tensor:
         """Return one vector [B, F] for a set of slices: the mean over those that are `counted` of maps and places."""
         centre, span = known.middle
         distance = torch.where(counted, (z - centre).abs(), 0)
@@ -270,7 +186,7 @@ class UncertaintyPredictor(nn.Module):
         return torch.einsum("bm,bmf->bf", weight / weight.sum(1, keepdim=True).clamp(min=1), slices)
 
     def _decode(
-        self, known: "_Known", maps: list[torch.Tensor], target_z: torch.Tensor, latent: torch.Tensor
+        self, known: Known, maps: list[torch.Tensor], target_z: torch.Tensor, latent: torch.Tensor
     ) -> torch.Tensor:
         """Return logits [B, M, 2, S, S] of the mean, and of the share of its largest variance that the variance has.
 
@@ -290,8 +206,8 @@ class UncertaintyPredictor(nn.Module):
         condition = self.condition(torch.cat([*where, latent[:, None].expand(-1, target_z.shape[1], -1)], dim=-1))
         condition = F.silu(condition).flatten(0, 1)
 
-        maps = [_mix(level, share, mixer).flatten(0, 1) for level, mixer in zip(maps, mixers, strict=True)]
-        planes = _planes(known, place)
+        maps = [mix(level, share, mixer).flatten(0, 1) for level, mixer in zip(maps, mixers, strict=True)]
+        planes = planes_of(known, place)
         state = self.enter(planes.flatten(0, 1))
         passed = []
         for number, block in enumerate(self.descend):
@@ -302,103 +218,6 @@ class UncertaintyPredictor(nn.Module):
             state = self.ascend[number](risen + passed[number], condition)
         logits = self.leave(state).float().unflatten(0, target_z.shape)
         return logits + torch.stack([SHARPNESS * planes[:, :, 0], torch.zeros_like(planes[:, :, 0])], dim=2)
-
-
-class _Known(NamedTuple):
-    """What is shown: contexts and fields [B, C, S, S], z [B, C] and shown [B, C], pixel_mm [B]; 0 where not shown."""
-
-    contexts: torch.Tensor
-    fields: torch.Tensor
-    z: torch.Tensor
-    shown: torch.Tensor
-    pixel_mm: torch.Tensor
-
-    @classmethod
-    def of(
-        cls,
-        contexts: torch.Tensor,
-        z: torch.Tensor,
-        shown: torch.Tensor,
-        pixel_mm: torch.Tensor,
-        fields: torch.Tensor | None,
-    ) -> "_Known":
-        plane = shown[..., None, None]
-        contexts = torch.where(plane, contexts, 0)
-        fields = outline_fields(contexts) if fields is None else fields
-        return cls(contexts, torch.where(plane, fields, 0), torch.where(shown, z, 0), shown, pixel_mm)
-
-    @property
-    def middle(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Half-way between the outermost shown contexts, and the distance between them, [B, 1] in mm."""
-        first = self.z.masked_fill(~self.shown, torch.inf).amin(1, keepdim=True)
-        last = self.z.masked_fill(~self.shown, -torch.inf).amax(1, keepdim=True)
-        return (first + last) / 2, last - first
-
-
-class _Block(nn.Module):
-    """Two convolutions with a way around them, the second one scaled and shifted by a condition [N, K]."""
-
-    def __init__(self, channels: int, condition: int) -> None:
-        super().__init__()
-        self.first = nn.Sequential(
-            nn.GroupNorm(GROUPS, channels), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        )
-        self.norm = nn.GroupNorm(GROUPS, channels, affine=False)
-        self.adapt = nn.Linear(condition, 2 * channels)
-        self.second = nn.Sequential(nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1))
-
-    def forward(self, state: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
-        """Return maps [N, F, s, s] of the same shape."""
-        scale, shift = self.adapt(condition)[..., None, None].chunk(2, dim=1)
-        return state + self.second(self.norm(self.first(state)) * (1 + scale) + shift)
-
-
-def _encoder(channels: int, widths: tuple[int, ...], fold: int) -> nn.ModuleList:
-    """Return one module per level; the first folds `fold` x `fold` pixels into channels, the others halve."""
-    first = nn.Sequential(nn.PixelUnshuffle(fold), _pair(fold**2 * channels, widths[0], stride=1))
-    return nn.ModuleList([first, *(_pair(*pair, stride=2) for pair in pairwise(widths))])
-
-
-def _pair(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    """Return two convolutions, each with normalisation and SiLU."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
-        nn.GroupNorm(GROUPS, outputs),
-        nn.SiLU(),
-        nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
-        nn.GroupNorm(GROUPS, outputs),
-        nn.SiLU(),
-    )
-
-
-def _perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, outputs))
-
-
-def _each(levels: nn.ModuleList, frames: torch.Tensor) -> list[torch.Tensor]:
-    """Apply an encoder to each frame of [B, N, F, S, S]."""
-    state, maps = frames.flatten(0, 1), []
-    for level in levels:
-        state = level(state)
-        maps.append(state.unflatten(0, frames.shape[:2]))
-    return maps
-
-
-def _planes(known: _Known, place: Around) -> torch.Tensor:
-    """Return what is known of each pixel [B, M, 3, S, S]: blends of fields and of slices, and their disagreement."""
-    blend, below, above = (
-        torch.einsum("bmc,bcij->bmij", share, known.fields) for share in (place.nearest, place.below, place.above)
-    )
-    slices = torch.einsum("bmc,bcij->bmij", place.nearest, known.contexts)
-    disagreement = (above - below).abs() * place.between[..., None, None]
-    return torch.stack([blend, 2 * slices - 1, disagreement], dim=2)
-
-
-def _mix(maps: torch.Tensor, share: torch.Tensor, mixer: torch.Tensor) -> torch.Tensor:
-    """Return for each target the mean [B, M, F, s, s] of scaled and shifted context maps, by `share` [B, M, C, 1]."""
-    scale, shift = mixer.chunk(2, dim=-1)
-    scaled = torch.einsum("bmcf,bcfij->bmfij", share * (1 + scale), maps)
-    return scaled + (share * shift).sum(2)[..., None, None]
 
 
 def _log_share(logits: torch.Tensor) -> torch.Tensor:

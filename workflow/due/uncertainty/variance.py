@@ -19,7 +19,7 @@ from due.interpolate.gaps import Gap, by_size, hold_out_gaps
 from due.interpolate.models import load_model
 from due.seeds import numpy_generator, torch_generator
 from due.train.device import Compute
-from due.uncertainty.predictor import MAX_VARIANCE
+from due.uncertainty.mapping import MAX_VARIANCE
 
 log = logging.getLogger(__name__)
 
