@@ -279,7 +279,9 @@ class Config(Settings):
         "demo", pattern=r"^[a-z0-9_]+$", description="Name of the dataset; results go to results/<dataset>."
     )
     seed: int = Field(0, ge=0, description="Seed of everything but the classifiers, which have their own.")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where torch computes.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where torch computes: a GPU if there is one, or by name; `cpu` asks for no GPU at all."
+    )
     on_problem: Literal["stop", "skip"] = Field(
         "skip",
         description="What a bad series or a scan without annotation does: be left out and listed, or stop the run.",

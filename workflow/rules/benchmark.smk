@@ -69,7 +69,7 @@ rule benchmark_uncertainty:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
         mem_mb=4000,
         runtime=120,
     params:
@@ -97,7 +97,7 @@ rule benchmark_supervision:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
         mem_mb=3000,
         runtime=30,
     params:

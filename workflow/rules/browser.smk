@@ -27,7 +27,7 @@ rule fill_browsed:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
         mem_mb=3000,
         runtime=60,
     params:

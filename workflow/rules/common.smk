@@ -21,6 +21,8 @@ SEEDS = config["train"]["seeds"]
 # MB on the disk; the Decathlon's archive file and what is in it, for a while (its size is from memory).
 DISK_MB = {"lidc": 135_000, "nih_pancreas": 11_000, "msd_pancreas": 25_000}
 THREADS = config["train"]["threads"]
+# What a job that uses torch asks for. With `device: cpu` such jobs run side by side, as many as there are cores for.
+GPU = int(config["device"] != "cpu")
 
 
 wildcard_constraints:

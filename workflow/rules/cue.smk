@@ -29,7 +29,7 @@ rule predict_cued:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
         mem_mb=3000,
         runtime=240,
     params:

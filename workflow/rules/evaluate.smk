@@ -30,7 +30,7 @@ rule explain_classifier:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
         mem_mb=3000,
         runtime=240,
     params:

@@ -25,7 +25,7 @@ rule train_interpolator:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
         mem_mb=3000,
         runtime=240,
     params:
@@ -57,7 +57,7 @@ rule evaluate_interpolator:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
         mem_mb=3000,
         runtime=60,
     params:

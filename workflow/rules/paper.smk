@@ -1,12 +1,11 @@
 """Paper: the tables and figures of the paper, with the published numbers beside ours.
 
 REQUIRED INPUTS
-    results/{dataset}/runs/{method}/n{n}_lambda{lam}/metrics.parquet, explanations.h5
+    results/{dataset}/runs/{method}/n{n}_lambda{lam}/metrics.parquet, lesions.parquet, explanations.h5
 OUTPUTS
     results/tables/table1.csv, .md, .tex
     results/tables/differences.csv  each method against the reference, with intervals over patients
-    results/figures/{dataset}_figure4, _figure5, _gap: .png, .pdf
-    results/{dataset}/benchmarks.csv, .png  where the time went
+    results/figures/{dataset}_figure4, _figure5: .png, .pdf
 """
 
 
@@ -145,36 +144,3 @@ rule figure_5:
         "Drawing Figure 5"
     script:
         "../scripts/figure_5.py"
-
-
-rule figure_gap:
-    """One filled gap with its variance and weights."""
-    input:
-        lesions=rules.extract_annotations.output.lesions,
-        samples=rules.split_patients.output.samples,
-        weights=of_shards("uncertainty/weights"),
-    output:
-        png=report(
-            "results/figures/{dataset}_gap.png",
-            caption="../report/figure_gap.rst",
-            category="Figures",
-            labels={"figure": "a filled gap"},
-        ),
-        pdf="results/figures/{dataset}_gap.pdf",
-    log:
-        "results/{dataset}/logs/figure_gap.log",
-    benchmark:
-        "results/{dataset}/benchmarks/figure_gap.tsv"
-    conda:
-        "../../envs/due.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        cohort=COHORT,
-        code=code_hash("figure_gap"),
-    message:
-        "Drawing a filled gap"
-    script:
-        "../scripts/figure_gap.py"

@@ -1,11 +1,46 @@
-"""Plots: Table 1 and its predictions as pictures that the paper does not have.
+"""Plots: pictures that the paper does not have, of a filled gap, Table 1 and its predictions.
 
 REQUIRED INPUTS
+    results/{dataset}/uncertainty/weights/{shard}.h5
     results/{dataset}/runs/{method}/n{n}_lambda{lam}/predictions.parquet, lesions.parquet
 OUTPUTS
+    results/figures/{dataset}_gap.png, .pdf          a filled gap with its variance and weights
     results/figures/{dataset}_table1.png, .pdf       seeds, means, and intervals over patients
     results/figures/{dataset}_reliability.png, .pdf  share of lesions over the predicted probability
 """
+
+
+rule figure_gap:
+    """One filled gap with its variance and weights."""
+    input:
+        lesions=rules.extract_annotations.output.lesions,
+        samples=rules.split_patients.output.samples,
+        weights=of_shards("uncertainty/weights"),
+    output:
+        png=report(
+            "results/figures/{dataset}_gap.png",
+            caption="../report/figure_gap.rst",
+            category="Figures",
+            labels={"figure": "a filled gap"},
+        ),
+        pdf="results/figures/{dataset}_gap.pdf",
+    log:
+        "results/{dataset}/logs/figure_gap.log",
+    benchmark:
+        "results/{dataset}/benchmarks/figure_gap.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        cohort=COHORT,
+        code=code_hash("figure_gap"),
+    message:
+        "Drawing a filled gap"
+    script:
+        "../scripts/figure_gap.py"
 
 
 rule figure_table1:

@@ -25,7 +25,7 @@ rule train_study_model:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
         mem_mb=4000,
         runtime=240,
     params:
@@ -55,7 +55,7 @@ rule sample_study_variance:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
         mem_mb=4000,
         runtime=240,
     params:
@@ -85,7 +85,7 @@ rule train_study_uncertainty:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
         mem_mb=4000,
         runtime=240,
     params:

@@ -47,7 +47,7 @@ rule train_classifier:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
         mem_mb=3500,
         runtime=720,
     params:

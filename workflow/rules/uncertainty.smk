@@ -28,7 +28,7 @@ rule sample_variance:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
         mem_mb=3000,
         runtime=240,
     params:
@@ -58,7 +58,7 @@ rule train_uncertainty:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
         mem_mb=3000,
         runtime=240,
     params:
@@ -91,7 +91,7 @@ rule map_weights:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPU,
         mem_mb=3000,
         runtime=240,
     params:

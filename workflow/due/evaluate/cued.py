@@ -12,7 +12,7 @@ import torch
 from due.cases.cue import MODES, cue_share
 from due.cases.store import CaseStore
 from due.errors import DueError
-from due.evaluate.predict import LESION, predict_and_map
+from due.evaluate.predict import LESION, predict_and_map, read_batches
 from due.evaluate.score import seen_grid
 from due.explain.maps import postprocess
 from due.files import write_parquet
@@ -53,11 +53,7 @@ def predict_cued(
     tables = []
     for mode in MODES:
         store = store_of(mode)
-        for start in range(0, len(test), settings["batch_size"]):
-            batch = test.iloc[start : start + settings["batch_size"]]
-            images = torch.as_tensor(store.images(batch))[:, None]  # [B, 1, D, H, W]
-            images = images.to(compute.device, memory_format=compute.memory_format)
-            is_lesion = torch.as_tensor(batch["label"].to_numpy() == LESION, device=compute.device)
+        for batch, images, is_lesion in read_batches(test, store, settings["batch_size"], compute):
             for seed, model in models.items():
                 probability, predicted, maps = predict_and_map(model, images, is_lesion, compute)
                 table = batch[["sample_id", "label"]].assign(

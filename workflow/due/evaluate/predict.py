@@ -1,7 +1,7 @@
 """Predictions of the test samples and explanations of the test lesions, by the classifiers of all seeds."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +57,7 @@ def explain_classifier(
     log.info("test: %d samples, %d lesions, %d seeds", len(test), len(lesions), len(models))
     predictions: dict[int, list[pd.DataFrame]] = {seed: [] for seed in models}
     maps: dict[int, list[np.ndarray]] = {seed: [] for seed in models}
-    for start in range(0, len(test), settings["batch_size"]):
-        batch = test.iloc[start : start + settings["batch_size"]]
-        images = torch.as_tensor(store.images(batch))[:, None]  # [B, 1, D, H, W]
-        images = images.to(compute.device, memory_format=compute.memory_format)
-        is_lesion = torch.as_tensor(batch["label"].to_numpy() == LESION, device=compute.device)
+    for batch, images, is_lesion in read_batches(test, store, settings["batch_size"], compute):
         for seed, model in models.items():
             probability, predicted, batch_maps = predict_and_map(model, images, is_lesion, compute)
             table = batch[["sample_id", "label"]].assign(seed=seed, probability=probability, predicted=predicted)
@@ -73,6 +69,24 @@ def explain_classifier(
         seed: dict(zip(EXPLAINED_CLASSES, np.concatenate(parts, axis=1), strict=True)) for seed, parts in maps.items()
     }
     write_explanations(explanations_file, lesions, joined)
+
+
+def read_batches(
+    samples: pd.DataFrame, store: CaseStore, size: int, compute: Compute
+) -> Iterator[tuple[pd.DataFrame, torch.Tensor, torch.Tensor]]:
+    """Yield rows of samples with their images [B, 1, D, H, W] and which are lesions [B], both on the device.
+
+    Args:
+        samples: rows of `samples.parquet`, in the order in which they are read.
+        store: gives the images [N, D, H, W] in [0, 1] of samples.
+        size: samples of a batch B; the last one may be smaller.
+        compute: device and number formats.
+    """
+    for start in range(0, len(samples), size):
+        batch = samples.iloc[start : start + size]
+        images = torch.as_tensor(store.images(batch))[:, None]
+        is_lesion = torch.as_tensor(batch["label"].to_numpy() == LESION, device=compute.device)
+        yield batch, images.to(compute.device, memory_format=compute.memory_format), is_lesion
 
 
 @torch.inference_mode()
