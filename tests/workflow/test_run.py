@@ -5,9 +5,11 @@ import shutil
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 
 import pandas as pd
 import pytest
+import yaml
 from harness import ROOT, Project, failing, kill
 
 TABLES = ("table1.csv", "table1.md", "table1.tex")
@@ -22,6 +24,7 @@ AFTER_TRAINING = {
     "figure_reliability",
     "compare_methods",
     "slice_browser",
+    "run_record",
     "default",
 }
 PREDICTOR_OF_STUDY = {"train_study_model", "sample_study_variance", "train_study_uncertainty"}
@@ -53,6 +56,15 @@ def test_table_1_has_every_method_and_metric(finished):
     assert {"roc_auc", "average_precision", "iou", "precision", "published_precision", "hit_rate"} <= metrics.iloc[0]
     assert table["mean"].between(0, 1).all()
     assert "semi-synthetic cohort" in (finished.folder / "results/tables/table1.md").read_text()
+
+
+def test_the_record_of_the_run_repeats_it(finished, tmp_path):
+    record = yaml.safe_load((finished.folder / "results/tables/run.yaml").read_text())
+    assert record["code"].keys() == {path.stem for path in (ROOT / "workflow/scripts").glob("*.py")}
+    assert record["packages"]["torch"] == version("torch")
+    settings = tmp_path / "again.yaml"
+    settings.write_text(yaml.safe_dump(record["settings"]))
+    assert finished.planned("--configfile", str(settings)) == set()
 
 
 def test_a_second_run_has_nothing_to_do(finished):
@@ -157,6 +169,7 @@ def test_a_new_setting_reruns_only_what_uses_it(finished):
         "figure_5",
         "figure_table1",
         "compare_methods",
+        "run_record",
         "default",
     }
 

@@ -1,11 +1,39 @@
-"""Checks: what the papers print against itself, and what a classifier could know without the picture.
+"""Checks: what ran, what the papers print against itself, and what a classifier could know without the picture.
 
 REQUIRED INPUTS
     results/{dataset}/cases/samples.parquet, {shard}.h5
 OUTPUTS
+    results/tables/run.yaml                   all settings, the code of each stage, and the packages
     results/tables/audit.csv, .md             printed numbers of the five papers, next to what follows from them
     results/tables/{dataset}_confounders.csv  labels predicted from size, mean HU and place of the blocks alone
 """
+
+
+rule run_record:
+    """Write down what made the tables and figures: all settings, the code, and the packages."""
+    output:
+        report(
+            "results/tables/run.yaml",
+            caption="../report/run_record.rst",
+            category="Run",
+        ),
+    log:
+        f"results/{DATASET}/logs/run_record.log",
+    benchmark:
+        f"results/{DATASET}/benchmarks/run_record.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        settings=config,
+        code={script: code_hash(script) for script in SCRIPTS},
+    message:
+        "Writing down what runs"
+    script:
+        "../scripts/run_record.py"
 
 
 rule audit_published:

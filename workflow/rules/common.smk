@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from due.code import code_hash
+from due.code import ROOT as LIBRARY, code_hash
 
 DATASET = config["dataset"]
 ARCHIVES = {
@@ -13,6 +13,7 @@ IS_DEMO = not ARCHIVES
 if IS_DEMO:
     ARCHIVES = {"lidc": "results/demo/dicom"}
 COHORT = "semi-synthetic cohort" if IS_DEMO else f"cohort {DATASET}"
+SCRIPTS = sorted(path.stem for path in (LIBRARY / "scripts").glob("*.py"))
 SHARDS = range(config["cases"]["shards"])
 METHODS = config["train"]["methods"]
 REFERENCE = "due" if "due" in METHODS else METHODS[0]

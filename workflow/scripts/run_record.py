@@ -1,0 +1,13 @@
+"""Write the record of the run."""
+
+from pathlib import Path
+
+from due.job import job
+from due.paper.run_record import run_record
+
+with job(snakemake.log[0]):
+    run_record(
+        settings=snakemake.params.settings,
+        code=snakemake.params.code,
+        out=Path(snakemake.output[0]),
+    )
