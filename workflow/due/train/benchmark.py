@@ -70,10 +70,12 @@ def benchmark_supervision(
 def _random_batch(size: int, grid: tuple[int, int, int], compute: Compute) -> Batch:
     """Return a batch of `size` samples, lesions and neighbours by turns."""
     generator = torch_generator(0, "benchmark")
-    images, target, weights = torch.rand(3, size, *grid, generator=generator).to(compute.device)
-    labels = (torch.arange(size) + 1).remainder(2).to(compute.device)
+    images, target, weights = torch.rand(3, size, *grid, generator=generator)
+    labels = (torch.arange(size) + 1).remainder(2)
     present = labels[:, None, None, None]
-    return images[:, None], labels, present * (target > 0.9).float(), present * weights
+    target, weights = present * (target > 0.9).float(), present * weights
+    images, target, weights = (values.to(compute.device) for values in (images[:, None], target, weights))
+    return images, labels, target, weights
 
 
 def _time(
@@ -113,9 +115,10 @@ def _plain_step(
     network: ExplainableResNet, optimizer: torch.optim.Optimizer, batch: Batch, *, compute: Compute
 ) -> None:
     """Take a step on cross-entropy alone."""
+    labels = batch[1].to(compute.device, non_blocking=True)
     with compute.autocast():
         logits, _ = network(batch[0])
-        loss = cross_entropy(logits, batch[1])
+        loss = cross_entropy(logits, labels)
     _descend(optimizer, loss)
 
 
@@ -127,7 +130,8 @@ def _per_sample_step(
     Its Grad-CAM takes the gradient of the features from a backward pass through the whole network. The weights are
     computed anew from the variance; the predictor that gives the variance there is left out here.
     """
-    images, labels, target, variance = batch
+    images, target, variance = batch[0], *batch[2:]
+    labels = batch[1].to(compute.device)
     with compute.autocast():
         logits, _ = network(images)
         prediction = cross_entropy(logits, labels)

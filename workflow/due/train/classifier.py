@@ -54,7 +54,7 @@ class Best:
 
 
 class _Training:
-    """One classifier in training: its network, optimiser, arrays on the device, and best weights."""
+    """One classifier in training: its network, optimiser, data as `due.train.step.Batch` has them, and best weights."""
 
     def __init__(
         self, method: Method, arrays: TrainingArrays, settings: Mapping[str, Any], seed: int, compute: Compute
@@ -68,8 +68,8 @@ class _Training:
         self.optimizer = torch.optim.Adam([*network.parameters(), *own], lr=settings["learning_rate"])
         self.best = Best()
         images = torch.from_numpy(arrays.images).to(compute.device, memory_format=compute.memory_format)
-        rest = (torch.from_numpy(array).to(compute.device) for array in (arrays.labels, arrays.target, arrays.weights))
-        self.data = (images, *rest)
+        target, weights = (torch.from_numpy(array).to(compute.device) for array in (arrays.target, arrays.weights))
+        self.data = (images, torch.from_numpy(arrays.labels), target, weights)
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class _Training:
         prediction_loss = torch.zeros((), device=self.compute.device)
         explanation_loss = torch.zeros((), device=self.compute.device)
         for numbers in epoch_batches(count, self.settings["batch_size"], seed=self.seed, epoch=epoch):
-            batch = tuple(array[numbers.to(self.compute.device)] for array in self.data)
+            batch = tuple(array[numbers.to(array.device)] for array in self.data)
             prediction, explanation = training_step(
                 self.network,
                 self.optimizer,

@@ -12,7 +12,10 @@ from due.train.device import Compute
 from due.train.networks import ExplainableResNet, map_shape
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
-"""Images [B, 1, D, H, W], labels [B], target [B, D, H, W] and weights [B, D, H, W] on the device."""
+"""Images [B, 1, D, H, W], labels [B], target [B, D, H, W] and weights [B, D, H, W].
+
+Labels stay on the CPU, all else lies on the device: which samples are lesions is then known without waiting for it.
+"""
 
 
 class Supervision(NamedTuple):
@@ -61,9 +64,11 @@ def explanation_loss(
     _, labels, target, weights = batch
     lesions = labels.nonzero()[:, 0]
     if len(lesions) == 0:
-        return torch.zeros((), device=labels.device)
-    maps = class_activation_maps(features[lesions], head.weight, labels[lesions], detach_weight=supervision.detach_head)
-    return supervision.loss(maps, target[lesions], weights[lesions])
+        return torch.zeros((), device=features.device)
+    classes, lesions = (numbers.to(features.device, non_blocking=True) for numbers in (labels[lesions], lesions))
+    features, target, weights = (values.index_select(0, lesions) for values in (features, target, weights))
+    maps = class_activation_maps(features, head.weight, classes, detach_weight=supervision.detach_head)
+    return supervision.loss(maps, target, weights)
 
 
 def training_step(
@@ -80,9 +85,10 @@ def training_step(
     Returns:
         The prediction loss and the explanation loss, scalars without gradient; the latter None without supervision.
     """
+    images, labels = batch[0], batch[1].to(compute.device, non_blocking=True)
     with compute.autocast():
-        logits, features = network(batch[0])
-        loss = prediction = cross_entropy(logits, batch[1])
+        logits, features = network(images)
+        loss = prediction = cross_entropy(logits, labels)
     explanation = None
     if supervision is not None:
         explanation = explanation_loss(features, network.head, batch, supervision)
