@@ -131,6 +131,13 @@ def test_what_the_study_learns_has_a_plan(project, target, planned):
     assert project.planned(target, "--configfile", "config/lidc_contours.yaml") == planned
 
 
+@pytest.mark.parametrize("dataset", ["lidc", "pancreas"])
+def test_the_papers_experiments_have_a_plan_for_each_dataset(project, dataset):
+    files = [str(ROOT / "config" / f"{name}.yaml") for name in ("paper", dataset)]
+    planned = project.planned("--configfile", *files)
+    assert {"table_1", "figure_3", "figure_4", "figure_5", "figure_6"} <= planned
+
+
 @pytest.mark.parametrize("name", [path.name for path in sorted((ROOT / "config").glob("*.yaml"))])
 def test_every_file_of_settings_has_a_plan(project, name):
     planned = project.planned("--configfile", str(ROOT / "config" / name))

@@ -1,6 +1,6 @@
 """Which modules of the library a script uses, as one hash: Snakemake itself sees only the script.
 
-A data file counts with the module that names it as its neighbour, by `with_name("...")`.
+A data file counts with the module that names it as its neighbour, by `with_name` of its name in double quotes.
 """
 
 import ast
@@ -23,6 +23,11 @@ def code_hash(script: str) -> str:
         digest.update(module.relative_to(ROOT).as_posix().encode())
         digest.update(_content(module))
     return digest.hexdigest()[:16]
+
+
+def all_hashes() -> dict[str, str]:
+    """Return `code_hash` of every script, by name."""
+    return {path.stem: code_hash(path.stem) for path in sorted((ROOT / "scripts").glob("*.py"))}
 
 
 def modules_of(script: str) -> list[Path]:

@@ -28,8 +28,8 @@ rule run_record:
         mem_mb=500,
         runtime=10,
     params:
-        settings=config,
-        code={script: code_hash(script) for script in SCRIPTS},
+        state=run_state(),
+        code=code_hash("run_record"),
     message:
         "Writing down what runs"
     script:

@@ -1,9 +1,11 @@
 """What several stages share: names, wildcards, and where things lie."""
 
 import csv
+import hashlib
+import json
 from pathlib import Path
 
-from due.code import ROOT as LIBRARY, code_hash
+from due.code import all_hashes, code_hash
 
 DATASET = config["dataset"]
 ARCHIVES = {
@@ -13,7 +15,6 @@ IS_DEMO = not ARCHIVES
 if IS_DEMO:
     ARCHIVES = {"lidc": "results/demo/dicom"}
 COHORT = "semi-synthetic cohort" if IS_DEMO else f"cohort {DATASET}"
-SCRIPTS = sorted(path.stem for path in (LIBRARY / "scripts").glob("*.py"))
 SHARDS = range(config["cases"]["shards"])
 METHODS = config["train"]["methods"]
 REFERENCE = "due" if "due" in METHODS else METHODS[0]
@@ -65,6 +66,12 @@ def left_out():
         ]
     count = sum(int(row["count"]) for row in lost)
     return f"{count} series were left out; {path} has the reasons." if count else ""
+
+
+def run_state():
+    """Return a hash of all settings and of all code; the values themselves would fill the screen when one changes."""
+    state = json.dumps([config, all_hashes()], sort_keys=True)
+    return hashlib.sha256(state.encode()).hexdigest()[:16]
 
 
 def run_of(method, n=config["train"]["samples"], lam=config["train"]["lambda"]):

@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
+from due.code import all_hashes
 from due.job import job
 from due.paper.run_record import run_record
 
 with job(snakemake.log[0]):
-    run_record(
-        settings=snakemake.params.settings,
-        code=snakemake.params.code,
-        out=Path(snakemake.output[0]),
-    )
+    run_record(settings=snakemake.config, code=all_hashes(), out=Path(snakemake.output[0]))
