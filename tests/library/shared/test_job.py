@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,28 @@ def test_a_good_job_logs_and_goes_on(tmp_path):
     with pytest.raises(SystemExit), job(tmp_path / "logs/b.log"):
         raise DueError("wrong")
     assert "ERROR wrong" in (tmp_path / "logs/b.log").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_job_that_is_asked_to_stop_leaves_no_half_file(tmp_path, number):
+    script = f"""
+import time
+from pathlib import Path
+from due.files import replacing
+from due.job import job
+with job({str(tmp_path / "job.log")!r}), replacing(Path({str(tmp_path / "result.txt")!r})) as part:
+    part.write_text("half")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+    started = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(ROOT / "workflow")}
+    )
+    assert started.stdout.readline() == "writing\n"
+    started.send_signal(number)
+    assert started.wait(30) == 128 + number
+    assert [path.name for path in tmp_path.iterdir()] == ["job.log"]
+    assert f"Stopped by {number.name}. Repeat the command" in (tmp_path / "job.log").read_text()
 
 
 @pytest.fixture
