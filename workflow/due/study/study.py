@@ -89,18 +89,27 @@ def interpolation_study(
             rows.append(known | summary(scores, pixels, tables[REFERENCE][0], seed) | facts)
             curves.append(uncertainty_curves(**known, pixels=pixels, slices=scores, seed=seed))
         log.info("d = %d: %d slices of test patients", step, len(known_before))
-    for name, path in learned.items():
-        with h5py.File(path) as file:
-            if GROWING in file:
-                trend, share = growing_trend(file[GROWING])
-                curves.append(growing_gap_curve(method=name, trend=trend))
-                rows = [row | {"rising_with_gap": share} if row["method"] == name else row for row in rows]
+    shares, growing = _growing_gaps(learned)
+    curves += growing
+    rows = [row | shares.get(row["method"], {}) for row in rows]
     write_csv(pd.DataFrame(rows), table_file)
     write_parquet(pd.concat(slices, ignore_index=True), slices_file)
     write_csv(pd.concat(curves, ignore_index=True), curves_file)
     write_csv(
         pd.concat(shapes, ignore_index=True) if shapes else pd.DataFrame(columns=["source", "every"]), shapes_file
     )
+
+
+def _growing_gaps(learned: Mapping[str, Path]) -> tuple[dict[str, dict[str, float]], list[pd.DataFrame]]:
+    """Return, of the methods that filled growing gaps, the share of slices whose score rises, and their curves."""
+    shares, curves = {}, []
+    for name, path in learned.items():
+        with h5py.File(path) as file:
+            if GROWING in file:
+                trend, share = growing_trend(file[GROWING])
+                curves.append(growing_gap_curve(method=name, trend=trend))
+                shares[name] = {"rising_with_gap": share}
+    return shares, curves
 
 
 def compare(held: Sequence[HeldOut], tested: set[str]) -> dict[str, Answer]:
