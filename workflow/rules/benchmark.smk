@@ -102,6 +102,11 @@ rule benchmark_supervision:
         runtime=30,
     params:
         settings=config["train"],
+        predictor={
+            "size": config["interpolate"]["size"],
+            "width": config["uncertainty"]["width"],
+            "latent": config["uncertainty"]["latent"],
+        },
         grid=config["cases"]["grid"],
         device=config["device"],
         code=code_hash("benchmark_supervision"),

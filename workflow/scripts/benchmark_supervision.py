@@ -10,6 +10,7 @@ with job(snakemake.log[0]):
     benchmark_supervision(
         grid=tuple(snakemake.params.grid),
         settings=snakemake.params.settings,
+        predictor=snakemake.params.predictor,
         compute=choose_compute(snakemake.params.device, snakemake.threads),
         out=Path(snakemake.output[0]),
     )

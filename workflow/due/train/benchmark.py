@@ -12,16 +12,15 @@ import pandas as pd
 import torch
 from torch.nn.functional import cross_entropy
 
-from due.explain.maps import postprocess
 from due.files import write_csv
 from due.seeds import derived_seed, torch_generator
-from due.supervise.published import published_loss
 from due.supervise.registry import METHODS
 from due.train.device import Compute
 from due.train.networks import ExplainableResNet, placed
+from due.train.published_loop import PublishedWeights, published_step
 from due.train.step import Batch, build_supervision, training_step
 
-PLAIN, PER_SAMPLE = "plain", "due_per_sample_loop"
+PLAIN, PUBLISHED = "plain", "published_loop"
 REPEATS = (5, 40)
 """Timed steps per case, at least and at most."""
 ENOUGH_SECONDS = 300.0
@@ -33,6 +32,7 @@ def benchmark_supervision(
     *,
     grid: tuple[int, int, int],
     settings: Mapping[str, Any],
+    predictor: Mapping[str, int],
     compute: Compute,
     out: Path,
     repeats: tuple[int, int] = REPEATS,
@@ -40,13 +40,14 @@ def benchmark_supervision(
     """Time training steps, interleaved in one process, and write medians as a CSV table.
 
     The rows of methods compare a step of the method (`seconds_ours`) with a step of the same network on cross-entropy
-    alone (`seconds_other`); all are of three dimensions, where a step is longest. The row `due_per_sample_loop`
-    compares the step of `due` with the published way of doing it (`seconds_other`).
+    alone (`seconds_other`); all are of three dimensions, where a step is longest. The row `published_loop` compares the
+    step of `due` with the published way of doing it (`seconds_other`), in the same number formats.
     `speedup` is other / ours. Data are random; times do not depend on them.
 
     Args:
         grid: voxels of the network's input (D, H, W).
         settings: the settings `train`.
+        predictor: `size` of the uncertainty predictor's frames, `width` and `latent`, for the published way.
         compute: where and how to compute.
         out: the CSV file to write, with columns `case`, `seconds_ours`, `seconds_other`, `speedup`, `steps`.
         repeats: timed steps per case, after one untimed: at most, and at least where they take over five minutes.
@@ -55,14 +56,15 @@ def benchmark_supervision(
     network = ExplainableResNet(width=settings["width"], max_pool=settings["max_pool"])
     network = placed(network, compute).train()
     batch = _random_batch(settings["batch_size"], grid, compute)
-    steps = {PLAIN: _plain_step, PER_SAMPLE: _per_sample_step}
+    weights = PublishedWeights(batch[2], **predictor)
+    steps = {PLAIN: _plain_step, PUBLISHED: partial(published_step, weights=weights)}
     for name in CASES:
         supervision = build_supervision(METHODS[name], settings, grid, compute)
         steps[name] = partial(training_step, supervision=supervision, lambda_=settings["lambda"])
     times = _time(steps, network, batch, settings["learning_rate"], repeats, compute)
     seconds = {name: median(values) for name, values in times.items()}
     pairs = [(name, seconds[name], seconds[PLAIN]) for name in CASES]
-    pairs.append((PER_SAMPLE, seconds["due"], seconds[PER_SAMPLE]))
+    pairs.append((PUBLISHED, seconds["due"], seconds[PUBLISHED]))
     table = pd.DataFrame(pairs, columns=["case", "seconds_ours", "seconds_other"])
     write_csv(table.assign(speedup=table.seconds_other / table.seconds_ours, steps=len(times[PLAIN])), out)
 
@@ -120,34 +122,6 @@ def _plain_step(
         logits, _ = network(batch[0])
         loss = cross_entropy(logits, labels)
     _descend(optimizer, loss)
-
-
-def _per_sample_step(
-    network: ExplainableResNet, optimizer: torch.optim.Optimizer, batch: Batch, *, compute: Compute
-) -> None:
-    """Take a step as DUE's published code does: for each lesion another forward pass and a Grad-CAM of its own.
-
-    Its Grad-CAM takes the gradient of the features from a backward pass through the whole network. The weights are
-    computed anew from the variance; the predictor that gives the variance there is left out here.
-    """
-    images, target, variance = batch[0], *batch[2:]
-    labels = batch[1].to(compute.device)
-    with compute.autocast():
-        logits, _ = network(images)
-        prediction = cross_entropy(logits, labels)
-    maps, weights = [], []
-    for sample in labels.nonzero()[:, 0]:
-        with compute.autocast():
-            own_logits, features = network(images[sample, None])
-        features.retain_grad()
-        own_logits[0, labels[sample]].backward(retain_graph=True)
-        raw = torch.einsum("bcdhw,bc->bdhw", features, features.grad.mean((2, 3, 4)))
-        maps.append(postprocess(raw.float(), target.shape[1:], "due"))
-        confidence = torch.sigmoid(-variance[sample])
-        low, high = confidence.aminmax()
-        weights.append((confidence - low) / (high - low))
-    explanation = published_loss(torch.cat(maps), target[labels == 1].float(), torch.stack(weights))
-    _descend(optimizer, prediction + explanation)
 
 
 def _descend(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
