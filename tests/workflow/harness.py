@@ -48,7 +48,7 @@ class Project:
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "Snakefile", folder)
         (folder / "config").mkdir()
-        for name in ("lidc.yaml", "lidc_contours.yaml", "pancreas.yaml"):
+        for name in ("lidc.yaml", "lidc_contours.yaml", "pancreas.yaml", "resources.csv"):
             shutil.copy(ROOT / "config" / name, folder / "config")
         self.configure(TINY)
 

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from due.resources import read_requests
+
 ROOT = Path(__file__).parents[2]
+REQUESTS = read_requests(ROOT / "config/resources.csv")
 RULE_FILES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 RULES = [
     (path.name, name, body)
@@ -21,8 +24,8 @@ def test_a_rule_says_what_it_needs(file, name, body):
     assert body.lstrip().startswith('"""'), f"{name} in {file} has no docstring"
     for directive in ("output", "log", "benchmark", "conda", "threads", "resources", "params", "message", "script"):
         assert re.search(rf"^    {directive}:", body, re.M), f"{name} in {file} lacks {directive}"
-    for resource in ("mem_mb", "runtime"):
-        assert resource in body
+    assert f'**asks("{name}")' in body
+    assert name in REQUESTS
     assert f'code_hash("{name}")' in body
     assert f'"../scripts/{name}.py"' in body
 
@@ -44,6 +47,12 @@ def test_each_script_belongs_to_a_rule_and_is_short():
     for path in scripts.values():
         assert len(path.read_text().splitlines()) <= 40, path
         assert "def " not in path.read_text(), path
+
+
+def test_the_table_of_requests_has_a_row_for_each_rule_in_their_order():
+    stages = re.findall(r'^include: "rules/(\w+)\.smk"', (ROOT / "workflow/Snakefile").read_text(), re.M)
+    order = [f"{stage}.smk" for stage in stages]
+    assert list(REQUESTS) == [name for _, name, _ in sorted(RULES, key=lambda rule: order.index(rule[0]))]
 
 
 def test_captions_exist():

@@ -216,6 +216,9 @@ class Train(Settings):
     max_pool: bool = Field(False, description="Max-pool after the stem (published: true); false suits a smaller grid.")
     validate_every: Count = Field(5, description="Epochs between validations.")
     threads: Count = Field(2, description="CPU threads of a job that uses torch.")
+    seeds_per_job: Literal["all", "one"] = Field(
+        "all", description="Train all seeds of a method in one job, or each in its own, where GPUs are plenty."
+    )
 
 
 class Evaluate(Settings):
@@ -272,6 +275,19 @@ class Export(Settings):
     lesions: tuple[str, ...] = Field((), description="Ids of the lesions that `export_masks` writes; none for all.")
 
 
+class Cluster(Settings):
+    """How jobs are spread over machines; docs/cluster.md."""
+
+    resources: str = Field(
+        "config/resources.csv",
+        description="Table of what a job of each rule asks for: GPUs, memory (MB), run time (minutes) and disk (MB). "
+        "Memory and run time grow with each attempt.",
+    )
+    cpu_partition: str = Field("", description="SLURM partition of jobs without a GPU; empty: the site's default.")
+    gpu_partition: str = Field("", description="SLURM partition of jobs with a GPU; empty: the site's default.")
+    gres: str = Field("", description="How jobs ask SLURM for a GPU, such as gpu:a100:1; empty: `--gpus=1`.")
+
+
 class Config(Settings):
     """All settings of one dataset."""
 
@@ -297,6 +313,7 @@ class Config(Settings):
     evaluate: Evaluate = Field(default_factory=Evaluate, description="Scoring of predictions and explanations.")
     paper: Paper = Field(default_factory=Paper, description="The paper's figures.")
     export: Export = Field(default_factory=Export, description="Masks for other programs.")
+    cluster: Cluster = Field(default_factory=Cluster, description="How jobs are spread over machines.")
     study: Study = Field(default_factory=Study, description="The study of interpolation on all LIDC contours.")
 
     @model_validator(mode="after")

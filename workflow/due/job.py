@@ -1,5 +1,10 @@
-"""What every job of the workflow does around its one call: log to a file, and report a user's mistake in a sentence."""
+"""What every job of the workflow does around its one call.
 
+It keeps other jobs from writing its outputs, hides GPUs that it did not ask for, logs to a file, and reports a user's
+mistake in a sentence.
+"""
+
+import json
 import logging
 import os
 import signal
@@ -8,30 +13,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from due.errors import DueError
 from due.files import is_disk_full
+from due.lock import OutputLock
 
 STOPPED_BY = (signal.SIGTERM, signal.SIGUSR1)
 """What clusters send before they take a machine away."""
 
 
 @contextmanager
-def job(log_file: str | Path) -> Iterator[None]:
-    """Send the job's log to `log_file` and to standard error; end it with code 1 and one sentence on a user's mistake.
+def job(snakemake: Any) -> Iterator[None]:
+    """Send the job's log to its file and to standard error; end it with code 1 and one sentence on a user's mistake.
 
-    Unexpected errors keep their traceback, in the log as well. A job that is asked to stop cleans up and ends.
+    Unexpected errors keep their traceback, in the log as well. A job that is asked to stop cleans up and ends. If
+    another job writes the same outputs, it is waited for, and if that was the same job, this one ends with code 0.
+
+    Args:
+        snakemake: what Snakemake puts into scripts: the job's rule, input, output, params, resources and log.
     """
     # Same seed, same bytes: writers of PDF and others put this in place of the current time.
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
-    Path(log_file).parent.mkdir(parents=True, exist_ok=True)
-    handlers = (logging.FileHandler(log_file, mode="w", encoding="utf-8"), logging.StreamHandler())
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers, force=True
-    )
+    if not (snakemake.resources.get("gpu") or snakemake.resources.get("gres")):
+        # SLURM leaves all GPUs of a machine visible to a job that asked for none.
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     before = {number: signal.signal(number, _stop) for number in STOPPED_BY}
+    lock = OutputLock(snakemake.output, _identity(snakemake))
+    if not lock.take():
+        sys.exit(0)
+    _log_to(Path(snakemake.log[0]))
     try:
         yield
+        lock.done()
     except DueError as error:
         logging.error("%s", error)
         sys.exit(1)
@@ -45,6 +59,21 @@ def job(log_file: str | Path) -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
         logging.shutdown()
+
+
+def _identity(snakemake: Any) -> str:
+    """Return all that a job's outputs depend on: its rule, its parameters, and the state of its inputs."""
+    inputs = [(str(path), os.stat(path).st_mtime_ns) for path in snakemake.input]  # noqa: PTH116
+    return json.dumps([snakemake.rule, dict(snakemake.params.items()), inputs], sort_keys=True, default=str)
+
+
+def _log_to(file: Path) -> None:
+    """Send all log messages to a file, and to standard error."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handlers = (logging.FileHandler(file, mode="w", encoding="utf-8"), logging.StreamHandler())
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers, force=True
+    )
 
 
 def _stop(number: int, _: FrameType | None) -> None:

@@ -27,8 +27,7 @@ rule extract_annotations:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **asks("extract_annotations"),
     params:
         archives=archives,
         settings=config["annotate"],
@@ -52,8 +51,7 @@ rule count_lidc:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **asks("count_lidc"),
     params:
         code=code_hash("count_lidc"),
     message:

@@ -21,8 +21,7 @@ rule benchmark_annotation:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        **asks("benchmark_annotation"),
     params:
         code=code_hash("benchmark_annotation"),
     message:
@@ -43,9 +42,7 @@ rule benchmark_crop:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
-        disk_mb=500,
+        **asks("benchmark_crop"),
     params:
         code=code_hash("benchmark_crop"),
     message:
@@ -69,9 +66,7 @@ rule benchmark_uncertainty:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=4000,
-        runtime=120,
+        **asks("benchmark_uncertainty"),
     params:
         study=config["study"],
         settings=config["interpolate"],
@@ -97,9 +92,7 @@ rule benchmark_supervision:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=3000,
-        runtime=30,
+        **asks("benchmark_supervision"),
     params:
         settings=config["train"],
         predictor={
@@ -134,8 +127,7 @@ rule benchmark_stages:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **asks("benchmark_stages"),
     params:
         folder=f"results/{DATASET}/benchmarks",
         dataset=DATASET,

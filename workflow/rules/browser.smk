@@ -27,9 +27,7 @@ rule fill_browsed:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=3000,
-        runtime=60,
+        **asks("fill_browsed"),
     params:
         rows=config["evaluate"]["browse"],
         settings=config["uncertainty"],
@@ -69,8 +67,7 @@ rule slice_browser:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **asks("slice_browser"),
     params:
         methods=METHODS,
         cases=config["cases"],

@@ -26,8 +26,7 @@ rule split_patients:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **asks("split_patients"),
     params:
         settings=config["cases"],
         seed=config["seed"],
@@ -60,8 +59,7 @@ rule cohort_flow:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **asks("cohort_flow"),
     params:
         settings=config["cases"],
         cohort=COHORT,
@@ -88,8 +86,7 @@ rule extract_cases:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **asks("extract_cases"),
     params:
         archives=archives,
         code=code_hash("extract_cases"),

@@ -25,8 +25,7 @@ rule run_record:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        **asks("run_record"),
     params:
         state=run_state(),
         code=code_hash("run_record"),
@@ -53,8 +52,7 @@ rule audit_published:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **asks("audit_published"),
     params:
         code=code_hash("audit_published"),
     message:
@@ -84,8 +82,7 @@ rule probe_confounders:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **asks("probe_confounders"),
     params:
         cases=config["cases"],
         seed=config["seed"],

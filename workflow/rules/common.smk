@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from due.code import all_hashes, code_hash
+from due.resources import growing
 
 DATASET = config["dataset"]
 ARCHIVES = {
@@ -23,8 +24,28 @@ SEEDS = config["train"]["seeds"]
 # MB on the disk; the Decathlon's archive file and what is in it, for a while (its size is from memory).
 DISK_MB = {"lidc": 135_000, "nih_pancreas": 11_000, "msd_pancreas": 25_000}
 THREADS = config["train"]["threads"]
-# What a job that uses torch asks for. With `device: cpu` such jobs run side by side, as many as there are cores for.
-GPU = int(config["device"] != "cpu")
+# What the training of a classifier depends on; samples, lambda and seeds stand in its path.
+TRAINING = {
+    name: config["train"][name]
+    for name in (
+        "epochs",
+        "batch_size",
+        "learning_rate",
+        "width",
+        "max_pool",
+        "validate_every",
+    )
+}
+# The seeds that one job trains, as they stand in paths.
+SEEDS_OF_JOB = SEEDS if config["train"]["seeds_per_job"] == "all" else ["{seed}"]
+MODELS = expand(
+    "results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/model.pt",
+    seed=SEEDS,
+    allow_missing=True,
+)
+TRAINING_JOB = "{method}_n{n}_lambda{lam}" + (
+    "" if SEEDS_OF_JOB == SEEDS else "_seed{seed}"
+)
 
 
 wildcard_constraints:
@@ -33,6 +54,25 @@ wildcard_constraints:
     method="|".join(sorted({*METHODS, "baseline"})),
     n=r"\d+",
     lam=r"[0-9.e-]+",
+    seed=r"\d+",
+
+
+def asks(rule):
+    """Return what a job of `rule` asks for, as the settings' table has it; with `device: cpu` for no GPU."""
+    request = REQUESTS[rule]
+    gpu = request.gpu if config["device"] != "cpu" else 0
+    asked = {
+        "mem_mb": growing(request.mem_mb),
+        "runtime": growing(request.runtime),
+    }
+    if request.disk_mb:
+        asked["disk_mb"] = request.disk_mb
+    if gpu:
+        gres = config["cluster"]["gres"]
+        asked.update({"gres": gres} if gres else {"gpu": gpu})
+    if partition := config["cluster"]["gpu_partition" if gpu else "cpu_partition"]:
+        asked["slurm_partition"] = partition
+    return asked
 
 
 def archives(wildcards):
@@ -77,6 +117,12 @@ def run_state():
 def run_of(method, n=config["train"]["samples"], lam=config["train"]["lambda"]):
     """Return the folder of a method's runs under results/{dataset}/runs; a baseline has no explanation loss."""
     return f"{method}/n{n}_lambda{0 if method == 'baseline' else lam:g}"
+
+
+def seeds_of_job(wildcards):
+    """Return the seeds that a training job trains."""
+    seed = wildcards.get("seed")
+    return SEEDS if seed is None else [int(seed)]
 
 
 def of_methods(name):

@@ -18,7 +18,7 @@ rule predict_cued:
         slices=rules.extract_annotations.output.slices,
         samples=rules.split_patients.output.samples,
         cases=of_shards("cases"),
-        models=rules.train_classifier.output.models,
+        models=MODELS,
     output:
         "results/{dataset}/runs/{method}/n{n}_lambda{lam}/cued.parquet",
     log:
@@ -29,12 +29,10 @@ rule predict_cued:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=3000,
-        runtime=240,
+        **asks("predict_cued"),
     params:
         seeds=SEEDS,
-        settings=config["train"],
+        settings=TRAINING,
         cases=config["cases"],
         device=config["device"],
         code=code_hash("predict_cued"),
@@ -63,8 +61,7 @@ rule cue_table:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **asks("cue_table"),
     params:
         methods=METHODS,
         cohort=COHORT,

@@ -21,8 +21,7 @@ rule download_archive:
         "../../envs/due.yaml"
     threads: 4
     resources:
-        mem_mb=1000,
-        runtime=2880,
+        **asks("download_archive"),
         disk_mb=archive_disk_mb,
     params:
         folder=archive_folder,

@@ -18,7 +18,7 @@ rule explain_classifier:
         slices=rules.extract_annotations.output.slices,
         samples=rules.split_patients.output.samples,
         cases=of_shards("cases"),
-        models=rules.train_classifier.output.models,
+        models=MODELS,
     output:
         predictions="results/{dataset}/runs/{method}/n{n}_lambda{lam}/predictions.parquet",
         explanations="results/{dataset}/runs/{method}/n{n}_lambda{lam}/explanations.h5",
@@ -30,12 +30,10 @@ rule explain_classifier:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=3000,
-        runtime=240,
+        **asks("explain_classifier"),
     params:
         seeds=SEEDS,
-        settings=config["train"],
+        settings=TRAINING,
         cases=config["cases"],
         device=config["device"],
         code=code_hash("explain_classifier"),
@@ -65,8 +63,7 @@ rule evaluate_classifier:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        **asks("evaluate_classifier"),
     params:
         threshold=config["evaluate"]["threshold"],
         cases=config["cases"],

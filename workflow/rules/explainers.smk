@@ -15,7 +15,7 @@ rule compare_explainers:
         slices=rules.extract_annotations.output.slices,
         samples=rules.split_patients.output.samples,
         cases=of_shards("cases"),
-        models=rules.train_classifier.output.models,
+        models=MODELS,
     output:
         report(
             "results/{dataset}/runs/{method}/n{n}_lambda{lam}/explainers.csv",
@@ -31,9 +31,7 @@ rule compare_explainers:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=4000,
-        runtime=240,
+        **asks("compare_explainers"),
     params:
         settings=config["evaluate"],
         batch_size=config["train"]["batch_size"],

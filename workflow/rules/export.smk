@@ -27,8 +27,7 @@ rule export_masks:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        **asks("export_masks"),
     params:
         archives=archives,
         lesions=config["export"]["lesions"],

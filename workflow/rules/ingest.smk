@@ -23,8 +23,7 @@ rule fetch_real_ct:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        **asks("fetch_real_ct"),
     params:
         code=code_hash("fetch_real_ct"),
     message:
@@ -48,9 +47,7 @@ rule make_demo_cohort:
         "../../envs/due.yaml"
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=20,
-        disk_mb=250,
+        **asks("make_demo_cohort"),
     params:
         patients=config["ingest"]["demo_patients"],
         margin_mm=config["cases"]["margin_mm"],
@@ -81,8 +78,7 @@ rule index_series:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        **asks("index_series"),
     params:
         archives=archives,
         exclude=config["ingest"]["exclude"],

@@ -25,9 +25,7 @@ rule train_interpolator:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=3000,
-        runtime=240,
+        **asks("train_interpolator"),
     params:
         settings=config["interpolate"],
         seed=config["seed"],
@@ -57,9 +55,7 @@ rule evaluate_interpolator:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=3000,
-        runtime=60,
+        **asks("evaluate_interpolator"),
     params:
         settings=config["interpolate"],
         seed=config["seed"],

@@ -29,8 +29,7 @@ rule table_1:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **asks("table_1"),
     params:
         methods=METHODS,
         dataset=DATASET,
@@ -63,8 +62,7 @@ rule compare_methods:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **asks("compare_methods"),
     params:
         methods=METHODS,
         reference=REFERENCE,
@@ -100,8 +98,7 @@ rule figure_4:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        **asks("figure_4"),
     params:
         methods=METHODS,
         cases=config["cases"],
@@ -134,8 +131,7 @@ rule figure_5:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **asks("figure_5"),
     params:
         methods=METHODS,
         cohort=COHORT,

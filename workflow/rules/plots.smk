@@ -32,8 +32,7 @@ rule figure_gap:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **asks("figure_gap"),
     params:
         cohort=COHORT,
         code=code_hash("figure_gap"),
@@ -64,8 +63,7 @@ rule figure_table1:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **asks("figure_table1"),
     params:
         methods=METHODS,
         seed=config["seed"],
@@ -97,8 +95,7 @@ rule figure_reliability:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **asks("figure_reliability"),
     params:
         methods=METHODS,
         cohort=COHORT,

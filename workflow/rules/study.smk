@@ -29,9 +29,7 @@ rule fill_hidden_slices:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=4000,
-        runtime=240,
+        **asks("fill_hidden_slices"),
     params:
         study=config["study"],
         settings=config["interpolate"],
@@ -60,9 +58,7 @@ rule check_sampler:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=4000,
-        runtime=240,
+        **asks("check_sampler"),
     params:
         study=config["study"],
         settings=config["interpolate"],
@@ -108,8 +104,7 @@ rule interpolation_study:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
-        runtime=60,
+        **asks("interpolation_study"),
     params:
         settings=config["study"],
         seed=config["seed"],

@@ -25,9 +25,7 @@ rule train_study_model:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=4000,
-        runtime=240,
+        **asks("train_study_model"),
     params:
         study=config["study"],
         settings=config["interpolate"],
@@ -55,9 +53,7 @@ rule sample_study_variance:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=4000,
-        runtime=240,
+        **asks("sample_study_variance"),
     params:
         study=config["study"],
         settings=config["interpolate"],
@@ -85,9 +81,7 @@ rule train_study_uncertainty:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=4000,
-        runtime=240,
+        **asks("train_study_uncertainty"),
     params:
         settings=config["uncertainty"],
         seed=config["seed"],

@@ -31,8 +31,7 @@ rule figure_3:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **asks("figure_3"),
     params:
         runs=SAMPLE_SWEEP,
         threshold=config["evaluate"]["threshold"],
@@ -68,8 +67,7 @@ rule figure_6:
         "../../envs/due.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **asks("figure_6"),
     params:
         weights=config["paper"]["lambdas"],
         method=REFERENCE,

@@ -21,18 +21,18 @@ rule train_classifier:
     output:
         models=expand(
             "results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/model.pt",
-            seed=SEEDS,
+            seed=SEEDS_OF_JOB,
             allow_missing=True,
         ),
         histories=expand(
             "results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/history.csv",
-            seed=SEEDS,
+            seed=SEEDS_OF_JOB,
             allow_missing=True,
         ),
         progress=report(
             expand(
                 "results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/progress.png",
-                seed=SEEDS,
+                seed=SEEDS_OF_JOB,
                 allow_missing=True,
             ),
             caption="../report/progress.rst",
@@ -40,18 +40,17 @@ rule train_classifier:
             subcategory="{method}",
         ),
     log:
-        "results/{dataset}/logs/train_classifier/{method}_n{n}_lambda{lam}.log",
+        f"results/{{dataset}}/logs/train_classifier/{TRAINING_JOB}.log",
     benchmark:
-        "results/{dataset}/benchmarks/train_classifier/{method}_n{n}_lambda{lam}.tsv"
+        f"results/{{dataset}}/benchmarks/train_classifier/{TRAINING_JOB}.tsv"
     conda:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=3500,
-        runtime=720,
+        **asks("train_classifier"),
     params:
-        settings=config["train"],
+        seeds=seeds_of_job,
+        settings=TRAINING,
         cases=config["cases"],
         device=config["device"],
         folder="results/{dataset}/runs/{method}/n{n}_lambda{lam}",

@@ -28,9 +28,7 @@ rule sample_variance:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=3000,
-        runtime=240,
+        **asks("sample_variance"),
     params:
         settings=config["uncertainty"],
         interpolate=config["interpolate"],
@@ -58,9 +56,7 @@ rule train_uncertainty:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=3000,
-        runtime=240,
+        **asks("train_uncertainty"),
     params:
         settings=config["uncertainty"],
         seed=config["seed"],
@@ -91,9 +87,7 @@ rule map_weights:
         "../../envs/due.yaml"
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=3000,
-        runtime=240,
+        **asks("map_weights"),
     params:
         settings=config["uncertainty"],
         interpolate=config["interpolate"],

@@ -3,5 +3,5 @@
 from due.job import job
 from due.paper.audit import audit_published
 
-with job(snakemake.log[0]):
+with job(snakemake):
     audit_published(snakemake.output.csv, snakemake.output.md)

@@ -5,5 +5,5 @@ from pathlib import Path
 from due.annotate.benchmark import benchmark_annotation
 from due.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     benchmark_annotation(out=Path(snakemake.output[0]))

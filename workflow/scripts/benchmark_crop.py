@@ -5,5 +5,5 @@ from pathlib import Path
 from due.ingest.benchmark import benchmark_crop
 from due.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     benchmark_crop(out=Path(snakemake.output[0]), folder=Path(snakemake.resources.tmpdir))

@@ -5,7 +5,7 @@ from pathlib import Path
 from due.job import job
 from due.paper.stages import write_stage_times
 
-with job(snakemake.log[0]):
+with job(snakemake):
     write_stage_times(
         benchmark_folder=Path(snakemake.params.folder),
         dataset=snakemake.params.dataset,

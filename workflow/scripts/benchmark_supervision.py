@@ -6,7 +6,7 @@ from due.job import job
 from due.train.benchmark import benchmark_supervision
 from due.train.device import choose_compute
 
-with job(snakemake.log[0]):
+with job(snakemake):
     benchmark_supervision(
         grid=tuple(snakemake.params.grid),
         settings=snakemake.params.settings,

@@ -6,7 +6,7 @@ from due.job import job
 from due.study.benchmark import benchmark_uncertainty
 from due.train.device import choose_compute
 
-with job(snakemake.log[0]):
+with job(snakemake):
     benchmark_uncertainty(
         study=snakemake.params.study,
         settings=snakemake.params.settings,

@@ -9,7 +9,7 @@ from due.files import write_csv
 from due.job import job
 from due.paper.figure_flow import figure_flow
 
-with job(snakemake.log[0]):
+with job(snakemake):
     names = ("scans", "lesions", "samples")
     flow = cohort_flow(*(pd.read_parquet(snakemake.input[name]) for name in names), snakemake.params.settings)
     write_csv(flow, snakemake.output.csv)

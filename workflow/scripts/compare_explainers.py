@@ -10,7 +10,7 @@ from due.job import job
 from due.paper.choice import choose_lesions
 from due.train.device import choose_compute
 
-with job(snakemake.log[0]):
+with job(snakemake):
     settings = snakemake.params.settings
     store = CaseStore(
         snakemake.input.cases, Path(snakemake.input.slices), Path(snakemake.input.lesions), snakemake.params.cases

@@ -7,7 +7,7 @@ import pandas as pd
 from due.job import job
 from due.paper.comparison import compare_methods
 
-with job(snakemake.log[0]):
+with job(snakemake):
     methods = snakemake.params.methods
     compare_methods(
         predictions_files=dict(zip(methods, map(Path, snakemake.input.predictions), strict=True)),

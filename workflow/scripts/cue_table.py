@@ -5,7 +5,7 @@ from pathlib import Path
 from due.job import job
 from due.paper.cue_table import cue_table
 
-with job(snakemake.log[0]):
+with job(snakemake):
     cue_table(
         cued_files=dict(zip(snakemake.params.methods, map(Path, snakemake.input), strict=True)),
         cohort=snakemake.params.cohort,

@@ -5,7 +5,7 @@ from pathlib import Path
 from due.download.archive import download_archive
 from due.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     download_archive(
         archive=snakemake.wildcards.archive,
         folder=Path(snakemake.params.folder),

@@ -9,7 +9,7 @@ from due.evaluate.predict import explain_classifier
 from due.job import job
 from due.train.device import choose_compute
 
-with job(snakemake.log[0]):
+with job(snakemake):
     store = CaseStore(
         snakemake.input.cases, Path(snakemake.input.slices), Path(snakemake.input.lesions), snakemake.params.cases
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 from due.export.lesions import export_lesions
 from due.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     export_lesions(
         series_file=Path(snakemake.input.series),
         lesions_file=Path(snakemake.input.lesions),

@@ -5,7 +5,7 @@ from pathlib import Path
 from due.annotate.archives import annotate_archives
 from due.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     annotate_archives(
         series_file=Path(snakemake.input.series),
         archives=snakemake.params.archives,

@@ -5,7 +5,7 @@ from pathlib import Path
 from due.cases.store import extract_cases
 from due.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     extract_cases(
         archives=snakemake.params.archives,
         series_file=Path(snakemake.input.series),

@@ -5,7 +5,7 @@ from pathlib import Path
 from due.job import job
 from due.paper.sweeps import figure_3
 
-with job(snakemake.log[0]):
+with job(snakemake):
     runs = map(tuple, snakemake.params.runs)
     figure_3(
         metrics_files=dict(zip(runs, map(Path, snakemake.input), strict=True)),

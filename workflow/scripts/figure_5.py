@@ -5,7 +5,7 @@ from pathlib import Path
 from due.job import job
 from due.paper.figure5 import figure_5
 
-with job(snakemake.log[0]):
+with job(snakemake):
     figure_5(
         metrics_files=dict(zip(snakemake.params.methods, map(Path, snakemake.input.metrics), strict=True)),
         cohort=snakemake.params.cohort,

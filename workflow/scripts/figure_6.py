@@ -5,7 +5,7 @@ from pathlib import Path
 from due.job import job
 from due.paper.sweeps import figure_6
 
-with job(snakemake.log[0]):
+with job(snakemake):
     figure_6(
         metrics_files=dict(zip(snakemake.params.weights, map(Path, snakemake.input.metrics), strict=True)),
         method=snakemake.params.method,

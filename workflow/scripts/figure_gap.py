@@ -7,7 +7,7 @@ import pandas as pd
 from due.job import job
 from due.paper.figure_gap import figure_gap
 
-with job(snakemake.log[0]):
+with job(snakemake):
     figure_gap(
         weights_files=[Path(path) for path in snakemake.input.weights],
         samples=pd.read_parquet(snakemake.input.samples),

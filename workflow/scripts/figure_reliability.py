@@ -5,7 +5,7 @@ from pathlib import Path
 from due.job import job
 from due.paper.figure_reliability import figure_reliability
 
-with job(snakemake.log[0]):
+with job(snakemake):
     figure_reliability(
         predictions_files=dict(zip(snakemake.params.methods, map(Path, snakemake.input), strict=True)),
         cohort=snakemake.params.cohort,

@@ -7,7 +7,7 @@ import pandas as pd
 from due.job import job
 from due.paper.figure_table1 import figure_table1
 
-with job(snakemake.log[0]):
+with job(snakemake):
     methods = snakemake.params.methods
     figure_table1(
         predictions_files=dict(zip(methods, map(Path, snakemake.input.predictions), strict=True)),

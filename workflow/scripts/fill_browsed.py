@@ -9,7 +9,7 @@ from due.paper.choice import choose_lesions
 from due.train.device import choose_compute
 from due.uncertainty.weights import map_weights
 
-with job(snakemake.log[0]):
+with job(snakemake):
     shown = choose_lesions(pd.read_parquet(snakemake.input.samples), rows=snakemake.params.rows)
     map_weights(
         lesions_file=Path(snakemake.input.lesions),

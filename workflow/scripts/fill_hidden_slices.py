@@ -6,7 +6,7 @@ from due.job import job
 from due.study.training import fill_for_study
 from due.train.device import choose_compute
 
-with job(snakemake.log[0]):
+with job(snakemake):
     fill_for_study(
         snakemake.wildcards.filler,
         study=snakemake.params.study,

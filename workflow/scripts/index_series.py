@@ -4,7 +4,7 @@ from due.files import write_csv, write_parquet
 from due.ingest.archives import index_archives, left_out
 from due.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     table = index_archives(
         snakemake.params.archives, exclude=snakemake.params.exclude, on_problem=snakemake.params.on_problem
     )

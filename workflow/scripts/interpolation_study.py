@@ -7,7 +7,7 @@ from due.paper.figure_interpolation import figure_interpolation
 from due.paper.figure_uncertainty import figure_uncertainty
 from due.study.study import interpolation_study
 
-with job(snakemake.log[0]):
+with job(snakemake):
     settings, output = snakemake.params.settings, snakemake.output
     interpolation_study(
         every=settings["every"],

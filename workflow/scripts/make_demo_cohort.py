@@ -5,7 +5,7 @@ from pathlib import Path
 from due.ingest.demo import make_demo_cohort
 from due.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     make_demo_cohort(
         ct_file=Path(snakemake.input.ct),
         labels_file=Path(snakemake.input.labels),

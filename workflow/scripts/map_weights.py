@@ -8,7 +8,7 @@ from due.job import job
 from due.train.device import choose_compute
 from due.uncertainty.weights import map_weights, training_ids
 
-with job(snakemake.log[0]):
+with job(snakemake):
     map_weights(
         lesions_file=Path(snakemake.input.lesions),
         slices_file=Path(snakemake.input.slices),

@@ -10,7 +10,7 @@ from due.evaluate.cued import predict_cued
 from due.job import job
 from due.train.device import choose_compute
 
-with job(snakemake.log[0]):
+with job(snakemake):
     predict_cued(
         samples=pd.read_parquet(snakemake.input.samples),
         store_of=partial(

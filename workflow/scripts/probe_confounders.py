@@ -9,7 +9,7 @@ from due.evaluate.confounders import mean_hu, probe_confounders
 from due.files import write_csv
 from due.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     store = CaseStore(
         snakemake.input.cases, Path(snakemake.input.slices), Path(snakemake.input.lesions), snakemake.params.cases
     )

@@ -6,5 +6,5 @@ from due.code import all_hashes
 from due.job import job
 from due.paper.run_record import run_record
 
-with job(snakemake.log[0]):
+with job(snakemake):
     run_record(settings=snakemake.config, code=all_hashes(), out=Path(snakemake.output[0]))

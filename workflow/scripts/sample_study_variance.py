@@ -6,7 +6,7 @@ from due.job import job
 from due.study.training import sample_for_study
 from due.train.device import choose_compute
 
-with job(snakemake.log[0]):
+with job(snakemake):
     sample_for_study(
         study=snakemake.params.study,
         settings=snakemake.params.settings,

@@ -6,7 +6,7 @@ from due.job import job
 from due.train.device import choose_compute
 from due.uncertainty.variance import sample_variance
 
-with job(snakemake.log[0]):
+with job(snakemake):
     sample_variance(
         lesions_file=Path(snakemake.input.lesions),
         slices_file=Path(snakemake.input.slices),

@@ -8,7 +8,7 @@ from due.cases.store import CaseStore
 from due.job import job
 from due.paper.browsed import browse_lesions
 
-with job(snakemake.log[0]):
+with job(snakemake):
     methods = snakemake.params.methods
     store = CaseStore(
         snakemake.input.cases, Path(snakemake.input.slices), Path(snakemake.input.lesions), snakemake.params.cases

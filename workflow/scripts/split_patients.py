@@ -5,7 +5,7 @@ from pathlib import Path
 from due.cases.samples import plan_cases
 from due.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     plan_cases(
         lesions_file=Path(snakemake.input.lesions),
         samples_file=Path(snakemake.output.samples),

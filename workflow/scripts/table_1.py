@@ -5,7 +5,7 @@ from pathlib import Path
 from due.job import job
 from due.paper.table1 import table_1
 
-with job(snakemake.log[0]):
+with job(snakemake):
     table_1(
         metrics_files=dict(zip(snakemake.params.methods, map(Path, snakemake.input.metrics), strict=True)),
         dataset=snakemake.params.dataset,

@@ -9,14 +9,14 @@ from due.job import job
 from due.train.classifier import train_seeds
 from due.train.device import choose_compute
 
-with job(snakemake.log[0]):
+with job(snakemake):
     store = CaseStore(
         snakemake.input.cases, Path(snakemake.input.slices), Path(snakemake.input.lesions), snakemake.params.cases
     )
     train_seeds(
         method=snakemake.wildcards.method,
         n=int(snakemake.wildcards.n),
-        seeds=snakemake.params.settings["seeds"],
+        seeds=snakemake.params.seeds,
         samples=pd.read_parquet(snakemake.input.samples),
         store=store,
         weight_files=[Path(path) for path in snakemake.input.weights],

@@ -6,7 +6,7 @@ from due.interpolate.train import train_interpolator
 from due.job import job
 from due.train.device import choose_compute
 
-with job(snakemake.log[0]):
+with job(snakemake):
     train_interpolator(
         lesions_file=Path(snakemake.input.lesions),
         slices_file=Path(snakemake.input.slices),

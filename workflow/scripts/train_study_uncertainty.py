@@ -6,7 +6,7 @@ from due.job import job
 from due.train.device import choose_compute
 from due.uncertainty.train import train_uncertainty
 
-with job(snakemake.log[0]):
+with job(snakemake):
     train_uncertainty(
         variance_files=[Path(path) for path in snakemake.input],
         settings=snakemake.params.settings,

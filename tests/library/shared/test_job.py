@@ -1,28 +1,45 @@
 """What a job does with mistakes, and which code it depends on."""
 
 import errno
-import logging
+import os
 import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from due import code
-from due.errors import DueError
-from due.job import job
 
 ROOT = Path(__file__).parents[3]
+PATHS = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
+HEAD = """
+import os, time
+from pathlib import Path
+from types import SimpleNamespace
+from due.errors import DueError
+from due.files import replacing, write_text
+from due.job import job
+snakemake = SimpleNamespace(
+    rule="a", input=[], output=["made.txt"], params={"x": 1}, resources={"mem_mb": 1}, log=["logs/job.log"]
+)
+"""
 
 
-def run_job(tmp_path, body):
-    head = "from due.errors import DueError\nfrom due.job import job\n"
-    script = f"{head}with job({str(tmp_path / 'job.log')!r}):\n    {body}\n"
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT / "workflow")}
+def start_job(folder, body, head=HEAD):
+    """Start a script whose job has the given body, in a folder."""
+    script = f"{head}with job(snakemake):\n" + textwrap.indent(textwrap.dedent(body), "    ")
+    command = [sys.executable, "-c", script]
+    return subprocess.Popen(
+        command, cwd=folder, env=PATHS, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=1
     )
-    return done.returncode, done.stderr, (tmp_path / "job.log").read_text()
+
+
+def run_job(folder, body, head=HEAD):
+    process = start_job(folder, body, head)
+    _, error = process.communicate(timeout=60)
+    return process.returncode, error, (folder / "logs/job.log").read_text()
 
 
 def test_a_users_mistake_is_a_sentence_without_a_traceback(tmp_path):
@@ -49,34 +66,83 @@ def test_a_defect_keeps_its_traceback_in_the_log(tmp_path, body):
 
 
 def test_a_good_job_logs_and_goes_on(tmp_path):
-    with job(tmp_path / "logs/a.log"):
-        logging.getLogger("due").info("said")
-    assert "INFO said" in (tmp_path / "logs/a.log").read_text()
-    with pytest.raises(SystemExit), job(tmp_path / "logs/b.log"):
-        raise DueError("wrong")
-    assert "ERROR wrong" in (tmp_path / "logs/b.log").read_text()
+    status, error, log = run_job(tmp_path, "import logging; logging.getLogger('due').info('said')")
+    assert status == 0
+    assert "INFO said" in log
+    assert "INFO said" in error
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_job_that_is_asked_to_stop_leaves_no_half_file(tmp_path, number):
-    script = f"""
-import time
-from pathlib import Path
-from due.files import replacing
-from due.job import job
-with job({str(tmp_path / "job.log")!r}), replacing(Path({str(tmp_path / "result.txt")!r})) as part:
-    part.write_text("half")
-    print("writing", flush=True)
-    time.sleep(60)
-"""
-    started = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(ROOT / "workflow")}
-    )
+    body = """
+    with replacing(Path("made.txt")) as part:
+        part.write_text("half")
+        print("writing", flush=True)
+        time.sleep(60)
+    """
+    started = start_job(tmp_path, body)
     assert started.stdout.readline() == "writing\n"
     started.send_signal(number)
-    assert started.wait(30) == 128 + number
-    assert [path.name for path in tmp_path.iterdir()] == ["job.log"]
-    assert f"Stopped by {number.name}. Repeat the command" in (tmp_path / "job.log").read_text()
+    _, error = started.communicate(timeout=30)
+    assert started.returncode == 128 + number
+    assert f"Stopped by {number.name}. Repeat the command" in error
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".snakemake")] == ["logs"]
+    assert f"Stopped by {number.name}. Repeat the command" in (tmp_path / "logs/job.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("asked", "seen"), [({"mem_mb": 1}, ""), ({"gpu": 1}, "0,1"), ({"gpu": 0}, ""), ({"gres": "gpu:1"}, "0,1")]
+)
+def test_gpus_are_hidden_from_a_job_that_asked_for_none(tmp_path, monkeypatch, asked, seen):
+    monkeypatch.setitem(PATHS, "CUDA_VISIBLE_DEVICES", "0,1")
+    head = HEAD.replace('{"mem_mb": 1}', repr(asked))
+    status, error, _ = run_job(tmp_path, f"assert os.environ['CUDA_VISIBLE_DEVICES'] == {seen!r}", head)
+    assert status == 0, error
+
+
+SLOW = """
+with open("runs.txt", "a") as file:
+    file.write("run\\n")
+print("started", flush=True)
+Path("go").exists() or time.sleep(2)
+write_text("made", "made.txt")
+"""
+
+
+def two_jobs(folder, second_head=HEAD, kill_first=False):
+    """Start a job, and another one of the same output while it runs; return how often the body ran."""
+    first = start_job(folder, SLOW)
+    assert first.stdout.readline() == "started\n"
+    second = start_job(folder, SLOW, second_head)
+    assert "made.txt is being made by process" in second.stderr.readline()
+    assert "waiting for it" not in (folder / "logs/job.log").read_text()
+    (folder / "go").touch()
+    if kill_first:
+        first.kill()
+    first.communicate(timeout=30)
+    second.communicate(timeout=30)
+    assert second.returncode == 0
+    assert (folder / "made.txt").read_text() == "made"
+    return (folder / "runs.txt").read_text().count("run")
+
+
+def test_a_job_takes_over_what_the_same_job_has_just_made(tmp_path):
+    assert two_jobs(tmp_path) == 1
+
+
+def test_a_job_with_other_parameters_runs_after_the_one_it_waited_for(tmp_path):
+    assert two_jobs(tmp_path, second_head=HEAD.replace('"x": 1', '"x": 2')) == 2
+
+
+def test_a_lock_does_not_outlive_a_killed_job(tmp_path):
+    assert two_jobs(tmp_path, kill_first=True) == 2
+
+
+def test_a_job_that_is_asked_for_again_runs_again(tmp_path):
+    for runs in (1, 2):
+        status, error, _ = run_job(tmp_path, SLOW)
+        assert status == 0, error
+        assert (tmp_path / "runs.txt").read_text().count("run") == runs
 
 
 @pytest.fixture
