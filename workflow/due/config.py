@@ -85,6 +85,11 @@ class Ingest(Settings):
     """Which scans are read."""
 
     archives: Archives = Field(default_factory=Archives, description="Folders of the archives; none makes the demo.")
+    public: bool = Field(
+        False,
+        description="The archives are public: what is made of them may lie in a cache that copies of the project share "
+        "(SNAKEMAKE_OUTPUT_CACHE). Keep it off for patients' own images.",
+    )
     exclude: tuple[str, ...] = Field((), description="Series instance UIDs (NIfTI: file names) to leave out.")
     demo_patients: int = Field(
         48, ge=0, description="Semi-synthetic patients of the demo, beside the real LIDC-IDRI-0001."

@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,30 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
     """Write `table` to a CSV file with 6 significant digits, whole or not at all."""
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def write_shards(paths: Iterable[str | Path], out: str | Path) -> None:
+    """Write a table of files with size and time of change, so that it differs when one of them was made anew.
+
+    Args:
+        paths: the files.
+        out: the CSV file to write, with columns `path`, `bytes`, `modified_ns`.
+    """
+    rows = [(str(path), Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in paths]
+    write_csv(pd.DataFrame(rows, columns=["path", "bytes", "modified_ns"]), out)
+
+
+def read_shards(path: str | Path) -> list[Path]:
+    """Return the files that a table of `write_shards` lists.
+
+    Raises:
+        DueError: one of them is gone.
+    """
+    paths = [Path(name) for name in pd.read_csv(path)["path"]]
+    for shard in paths:
+        if not shard.is_file():
+            raise DueError(f"{shard} is gone, but {path} lists it. Delete {path} too and repeat the command.")
+    return paths
 
 
 def write_text(text: str, path: str | Path) -> None:

@@ -48,7 +48,7 @@ rule slice_browser:
         lesions=rules.extract_annotations.output.lesions,
         slices=rules.extract_annotations.output.slices,
         samples=rules.split_patients.output.samples,
-        cases=of_shards("cases"),
+        cases=rules.list_cases.output[0],
         filled=rules.fill_browsed.output[0],
         predictions=of_methods("predictions.parquet"),
         explanations=of_methods("explanations.h5"),

@@ -82,6 +82,7 @@ rule extract_cases:
         "results/{dataset}/logs/extract_cases/{shard}.log",
     benchmark:
         "results/{dataset}/benchmarks/extract_cases/{shard}.tsv"
+    cache: CACHED
     conda:
         "../../envs/due.yaml"
     threads: 1
@@ -89,8 +90,33 @@ rule extract_cases:
         **asks("extract_cases"),
     params:
         archives=archives,
+        shard="{shard}",
+        software=SOFTWARE,
         code=code_hash("extract_cases"),
     message:
         "Cutting crops, shard {wildcards.shard}"
     script:
         "../scripts/extract_cases.py"
+
+
+rule list_cases:
+    """List the shards of crops in one file: a job that needs all of them depends on one."""
+    input:
+        of_shards("cases"),
+    output:
+        "results/{dataset}/cases/shards.csv",
+    log:
+        "results/{dataset}/logs/list_cases.log",
+    benchmark:
+        "results/{dataset}/benchmarks/list_cases.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        **asks("list_cases"),
+    params:
+        code=code_hash("list_cases"),
+    message:
+        "Listing the shards of crops"
+    script:
+        "../scripts/list_cases.py"

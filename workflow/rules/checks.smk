@@ -67,7 +67,7 @@ rule probe_confounders:
         lesions=rules.extract_annotations.output.lesions,
         slices=rules.extract_annotations.output.slices,
         samples=rules.split_patients.output.samples,
-        cases=of_shards("cases"),
+        cases=rules.list_cases.output[0],
     output:
         report(
             "results/tables/{dataset}_confounders.csv",

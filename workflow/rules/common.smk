@@ -3,9 +3,12 @@
 import csv
 import hashlib
 import json
+import os
+from importlib.metadata import version
 from pathlib import Path
 
 from due.code import all_hashes, code_hash
+from due.ingest.state import folders_state
 from due.resources import growing
 
 DATASET = config["dataset"]
@@ -57,6 +60,14 @@ wildcard_constraints:
     seed=r"\d+",
 
 
+# Whether rules with `cache` use it; patients' own images must not lie in a folder that others read.
+CACHED = "SNAKEMAKE_OUTPUT_CACHE" in os.environ and (
+    IS_DEMO or config["ingest"]["public"]
+)
+# The cache's key holds parameters and code, but neither wildcards nor what is installed: those rules name both.
+SOFTWARE = {name: version(name) for name in ("h5py", "monai", "numpy", "torch")}
+
+
 def asks(rule):
     """Return what a job of `rule` asks for, as the settings' table has it; with `device: cpu` for no GPU."""
     request = REQUESTS[rule]
@@ -78,6 +89,11 @@ def asks(rule):
 def archives(wildcards):
     """Return the folder of each archive: the user's, or the demo's."""
     return ARCHIVES
+
+
+def archives_state(wildcards):
+    """Return a hash of the patients' folders in the archives and of when each was changed; nothing for the demo's."""
+    return "" if IS_DEMO else folders_state(ARCHIVES.values())
 
 
 def archive_folder(wildcards):

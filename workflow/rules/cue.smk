@@ -17,7 +17,7 @@ rule predict_cued:
         lesions=rules.extract_annotations.output.lesions,
         slices=rules.extract_annotations.output.slices,
         samples=rules.split_patients.output.samples,
-        cases=of_shards("cases"),
+        cases=rules.list_cases.output[0],
         models=MODELS,
     output:
         "results/{dataset}/runs/{method}/n{n}_lambda{lam}/cued.parquet",

@@ -17,7 +17,7 @@ rule explain_classifier:
         lesions=rules.extract_annotations.output.lesions,
         slices=rules.extract_annotations.output.slices,
         samples=rules.split_patients.output.samples,
-        cases=of_shards("cases"),
+        cases=rules.list_cases.output[0],
         models=MODELS,
     output:
         predictions="results/{dataset}/runs/{method}/n{n}_lambda{lam}/predictions.parquet",
@@ -49,7 +49,7 @@ rule evaluate_classifier:
         lesions=rules.extract_annotations.output.lesions,
         slices=rules.extract_annotations.output.slices,
         samples=rules.split_patients.output.samples,
-        cases=of_shards("cases"),
+        cases=rules.list_cases.output[0],
         predictions=rules.explain_classifier.output.predictions,
         explanations=rules.explain_classifier.output.explanations,
     output:

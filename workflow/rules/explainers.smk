@@ -14,7 +14,7 @@ rule compare_explainers:
         lesions=rules.extract_annotations.output.lesions,
         slices=rules.extract_annotations.output.slices,
         samples=rules.split_patients.output.samples,
-        cases=of_shards("cases"),
+        cases=rules.list_cases.output[0],
         models=MODELS,
     output:
         report(

@@ -16,7 +16,7 @@ rule export_masks:
         lesions=f"results/{DATASET}/annotate/lesions.parquet",
         slices=f"results/{DATASET}/annotate/slices.h5",
         samples=f"results/{DATASET}/cases/samples.parquet",
-        weights=expand(of_shards("uncertainty/weights"), dataset=DATASET),
+        weights=expand(rules.list_weights.output, dataset=DATASET),
     output:
         directory(f"results/{DATASET}/export"),
     log:

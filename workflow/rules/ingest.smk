@@ -81,6 +81,7 @@ rule index_series:
         **asks("index_series"),
     params:
         archives=archives,
+        state=archives_state,
         exclude=config["ingest"]["exclude"],
         on_problem=config["on_problem"],
         code=code_hash("index_series"),

@@ -21,6 +21,7 @@ rule train_interpolator:
         "results/{dataset}/logs/train_interpolator.log",
     benchmark:
         "results/{dataset}/benchmarks/train_interpolator.tsv"
+    cache: CACHED
     conda:
         "../../envs/due.yaml"
     threads: THREADS
@@ -31,6 +32,7 @@ rule train_interpolator:
         seed=config["seed"],
         device=config["device"],
         resume_from="results/{dataset}/interpolate/last.pt",
+        software=SOFTWARE,
         code=code_hash("train_interpolator"),
     message:
         "Training the diffusion interpolator"

@@ -80,7 +80,7 @@ rule figure_4:
         lesions=rules.extract_annotations.output.lesions,
         slices=rules.extract_annotations.output.slices,
         samples=rules.split_patients.output.samples,
-        cases=of_shards("cases"),
+        cases=rules.list_cases.output[0],
         explanations=of_methods("explanations.h5"),
     output:
         png=report(

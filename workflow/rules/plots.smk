@@ -15,7 +15,7 @@ rule figure_gap:
     input:
         lesions=rules.extract_annotations.output.lesions,
         samples=rules.split_patients.output.samples,
-        weights=of_shards("uncertainty/weights"),
+        weights=rules.list_weights.output[0],
     output:
         png=report(
             "results/figures/{dataset}_gap.png",

@@ -21,6 +21,7 @@ rule train_study_model:
         "results/study/logs/train_{kind}.log",
     benchmark:
         "results/study/benchmarks/train_{kind}.tsv"
+    cache: CACHED
     conda:
         "../../envs/due.yaml"
     threads: THREADS
@@ -32,6 +33,8 @@ rule train_study_model:
         seed=config["seed"],
         device=config["device"],
         resume_from="results/study/{kind}.last.pt",
+        kind="{kind}",
+        software=SOFTWARE,
         code=code_hash("train_study_model"),
     message:
         "Training {wildcards.kind} on LIDC contours"
@@ -49,6 +52,7 @@ rule sample_study_variance:
         "results/study/logs/sample_variance.log",
     benchmark:
         "results/study/benchmarks/sample_variance.tsv"
+    cache: CACHED
     conda:
         "../../envs/due.yaml"
     threads: THREADS
@@ -60,6 +64,7 @@ rule sample_study_variance:
         uncertainty=config["uncertainty"],
         seed=config["seed"],
         device=config["device"],
+        software=SOFTWARE,
         code=code_hash("sample_study_variance"),
     message:
         "Sampling the variance on LIDC contours"
@@ -77,6 +82,7 @@ rule train_study_uncertainty:
         "results/study/logs/train_uncertainty.log",
     benchmark:
         "results/study/benchmarks/train_uncertainty.tsv"
+    cache: CACHED
     conda:
         "../../envs/due.yaml"
     threads: THREADS
@@ -87,6 +93,7 @@ rule train_study_uncertainty:
         seed=config["seed"],
         device=config["device"],
         resume_from="results/study/uncertainty.last.pt",
+        software=SOFTWARE,
         code=code_hash("train_study_uncertainty"),
     message:
         "Training the uncertainty predictor on LIDC contours"

@@ -16,8 +16,8 @@ rule train_classifier:
         lesions=rules.extract_annotations.output.lesions,
         slices=rules.extract_annotations.output.slices,
         samples=rules.split_patients.output.samples,
-        cases=of_shards("cases"),
-        weights=of_shards("uncertainty/weights"),
+        cases=rules.list_cases.output[0],
+        weights=rules.list_weights.output[0],
     output:
         models=expand(
             "results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/model.pt",

@@ -24,6 +24,7 @@ rule sample_variance:
         "results/{dataset}/logs/sample_variance/{shard}.log",
     benchmark:
         "results/{dataset}/benchmarks/sample_variance/{shard}.tsv"
+    cache: CACHED
     conda:
         "../../envs/due.yaml"
     threads: THREADS
@@ -35,6 +36,8 @@ rule sample_variance:
         shards=len(SHARDS),
         seed=config["seed"],
         device=config["device"],
+        shard="{shard}",
+        software=SOFTWARE,
         code=code_hash("sample_variance"),
     message:
         "Sampling the interpolation's variance, shard {wildcards.shard}"
@@ -52,6 +55,7 @@ rule train_uncertainty:
         "results/{dataset}/logs/train_uncertainty.log",
     benchmark:
         "results/{dataset}/benchmarks/train_uncertainty.tsv"
+    cache: CACHED
     conda:
         "../../envs/due.yaml"
     threads: THREADS
@@ -62,6 +66,7 @@ rule train_uncertainty:
         seed=config["seed"],
         device=config["device"],
         resume_from="results/{dataset}/uncertainty/last.pt",
+        software=SOFTWARE,
         code=code_hash("train_uncertainty"),
     message:
         "Training the imputed uncertainty predictor"
@@ -99,3 +104,26 @@ rule map_weights:
         "Filling gaps and mapping weights, shard {wildcards.shard}"
     script:
         "../scripts/map_weights.py"
+
+
+rule list_weights:
+    """List the shards of weights in one file: a job that needs all of them depends on one."""
+    input:
+        of_shards("uncertainty/weights"),
+    output:
+        "results/{dataset}/uncertainty/weights/shards.csv",
+    log:
+        "results/{dataset}/logs/list_weights.log",
+    benchmark:
+        "results/{dataset}/benchmarks/list_weights.tsv"
+    conda:
+        "../../envs/due.yaml"
+    threads: 1
+    resources:
+        **asks("list_weights"),
+    params:
+        code=code_hash("list_weights"),
+    message:
+        "Listing the shards of weights"
+    script:
+        "../scripts/list_weights.py"

@@ -6,6 +6,7 @@ import pandas as pd
 
 from due.cases.store import CaseStore
 from due.evaluate.explained import compare_explainers
+from due.files import read_shards
 from due.job import job
 from due.paper.choice import choose_lesions
 from due.train.device import choose_compute
@@ -13,7 +14,10 @@ from due.train.device import choose_compute
 with job(snakemake):
     settings = snakemake.params.settings
     store = CaseStore(
-        snakemake.input.cases, Path(snakemake.input.slices), Path(snakemake.input.lesions), snakemake.params.cases
+        read_shards(snakemake.input.cases),
+        Path(snakemake.input.slices),
+        Path(snakemake.input.lesions),
+        snakemake.params.cases,
     )
     compare_explainers(
         samples=choose_lesions(pd.read_parquet(snakemake.input.samples), rows=settings["explained"]),

@@ -6,12 +6,16 @@ import pandas as pd
 
 from due.cases.store import CaseStore
 from due.evaluate.score import evaluate_classifier
+from due.files import read_shards
 from due.job import job
 from due.supervise.registry import METHODS
 
 with job(snakemake):
     store = CaseStore(
-        snakemake.input.cases, Path(snakemake.input.slices), Path(snakemake.input.lesions), snakemake.params.cases
+        read_shards(snakemake.input.cases),
+        Path(snakemake.input.slices),
+        Path(snakemake.input.lesions),
+        snakemake.params.cases,
     )
     evaluate_classifier(
         predictions_file=Path(snakemake.input.predictions),

@@ -6,12 +6,16 @@ import pandas as pd
 
 from due.cases.store import CaseStore
 from due.evaluate.predict import explain_classifier
+from due.files import read_shards
 from due.job import job
 from due.train.device import choose_compute
 
 with job(snakemake):
     store = CaseStore(
-        snakemake.input.cases, Path(snakemake.input.slices), Path(snakemake.input.lesions), snakemake.params.cases
+        read_shards(snakemake.input.cases),
+        Path(snakemake.input.slices),
+        Path(snakemake.input.lesions),
+        snakemake.params.cases,
     )
     explain_classifier(
         samples=pd.read_parquet(snakemake.input.samples),

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from due.export.lesions import export_lesions
+from due.files import read_shards
 from due.job import job
 
 with job(snakemake):
@@ -11,7 +12,7 @@ with job(snakemake):
         lesions_file=Path(snakemake.input.lesions),
         slices_file=Path(snakemake.input.slices),
         samples_file=Path(snakemake.input.samples),
-        weights_files=[Path(path) for path in snakemake.input.weights],
+        weights_files=read_shards(snakemake.input.weights),
         archives={name: Path(folder) for name, folder in snakemake.params.archives.items()},
         lesions=snakemake.params.lesions,
         out=Path(snakemake.output[0]),

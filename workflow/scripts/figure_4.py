@@ -5,12 +5,16 @@ from pathlib import Path
 import pandas as pd
 
 from due.cases.store import CaseStore
+from due.files import read_shards
 from due.job import job
 from due.paper.figure4 import figure_4
 
 with job(snakemake):
     store = CaseStore(
-        snakemake.input.cases, Path(snakemake.input.slices), Path(snakemake.input.lesions), snakemake.params.cases
+        read_shards(snakemake.input.cases),
+        Path(snakemake.input.slices),
+        Path(snakemake.input.lesions),
+        snakemake.params.cases,
     )
     figure_4(
         samples=pd.read_parquet(snakemake.input.samples),

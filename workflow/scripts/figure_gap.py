@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from due.files import read_shards
 from due.job import job
 from due.paper.figure_gap import figure_gap
 
 with job(snakemake):
     figure_gap(
-        weights_files=[Path(path) for path in snakemake.input.weights],
+        weights_files=read_shards(snakemake.input.weights),
         samples=pd.read_parquet(snakemake.input.samples),
         lesions=pd.read_parquet(snakemake.input.lesions),
         cohort=snakemake.params.cohort,

@@ -7,6 +7,7 @@ import pandas as pd
 
 from due.cases.store import CaseStore
 from due.evaluate.cued import predict_cued
+from due.files import read_shards
 from due.job import job
 from due.train.device import choose_compute
 
@@ -15,7 +16,7 @@ with job(snakemake):
         samples=pd.read_parquet(snakemake.input.samples),
         store_of=partial(
             CaseStore,
-            snakemake.input.cases,
+            read_shards(snakemake.input.cases),
             Path(snakemake.input.slices),
             Path(snakemake.input.lesions),
             snakemake.params.cases,

@@ -6,12 +6,15 @@ import pandas as pd
 
 from due.cases.store import CaseStore
 from due.evaluate.confounders import mean_hu, probe_confounders
-from due.files import write_csv
+from due.files import read_shards, write_csv
 from due.job import job
 
 with job(snakemake):
     store = CaseStore(
-        snakemake.input.cases, Path(snakemake.input.slices), Path(snakemake.input.lesions), snakemake.params.cases
+        read_shards(snakemake.input.cases),
+        Path(snakemake.input.slices),
+        Path(snakemake.input.lesions),
+        snakemake.params.cases,
     )
     samples = pd.read_parquet(snakemake.input.samples)
     table = probe_confounders(

@@ -5,13 +5,17 @@ from pathlib import Path
 import pandas as pd
 
 from due.cases.store import CaseStore
+from due.files import read_shards
 from due.job import job
 from due.paper.browsed import browse_lesions
 
 with job(snakemake):
     methods = snakemake.params.methods
     store = CaseStore(
-        snakemake.input.cases, Path(snakemake.input.slices), Path(snakemake.input.lesions), snakemake.params.cases
+        read_shards(snakemake.input.cases),
+        Path(snakemake.input.slices),
+        Path(snakemake.input.lesions),
+        snakemake.params.cases,
     )
     browse_lesions(
         samples=pd.read_parquet(snakemake.input.samples),

@@ -5,13 +5,17 @@ from pathlib import Path
 import pandas as pd
 
 from due.cases.store import CaseStore
+from due.files import read_shards
 from due.job import job
 from due.train.classifier import train_seeds
 from due.train.device import choose_compute
 
 with job(snakemake):
     store = CaseStore(
-        snakemake.input.cases, Path(snakemake.input.slices), Path(snakemake.input.lesions), snakemake.params.cases
+        read_shards(snakemake.input.cases),
+        Path(snakemake.input.slices),
+        Path(snakemake.input.lesions),
+        snakemake.params.cases,
     )
     train_seeds(
         method=snakemake.wildcards.method,
@@ -19,7 +23,7 @@ with job(snakemake):
         seeds=snakemake.params.seeds,
         samples=pd.read_parquet(snakemake.input.samples),
         store=store,
-        weight_files=[Path(path) for path in snakemake.input.weights],
+        weight_files=read_shards(snakemake.input.weights),
         settings={**snakemake.params.settings, "lambda": float(snakemake.wildcards.lam)},
         compute=choose_compute(snakemake.params.device, snakemake.threads),
         folder=Path(snakemake.params.folder),

@@ -1,6 +1,7 @@
 """Results are whole or absent; volumes keep their place; random streams are named."""
 
 import errno
+import os
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,16 @@ import pytest
 import torch
 
 from due.errors import DueError
-from due.files import is_disk_full, replacing, require_space, write_csv, write_json, write_parquet
+from due.files import (
+    is_disk_full,
+    read_shards,
+    replacing,
+    require_space,
+    write_csv,
+    write_json,
+    write_parquet,
+    write_shards,
+)
 from due.seeds import derived_seed, numpy_generator, torch_generator
 from due.volume import Box, Volume, read_volume, write_volume
 
@@ -113,3 +123,19 @@ def test_random_streams_depend_on_seed_and_name_only():
     np.testing.assert_array_equal(numpy_generator(1, "x").random(3), numpy_generator(1, "x").random(3))
     a, b = (torch.rand(3, generator=torch_generator(1, name)) for name in "xy")
     assert not torch.equal(a, b)
+
+
+def test_a_list_of_shards_changes_with_them_and_misses_none(tmp_path):
+    shards = [tmp_path / "0.h5", tmp_path / "1.h5"]
+    for shard in shards:
+        shard.write_bytes(b"a")
+    listed = tmp_path / "shards.csv"
+    write_shards(shards, listed)
+    assert read_shards(listed) == shards
+    before = listed.read_text()
+    os.utime(shards[1], ns=(1, 1))
+    write_shards(shards, listed)
+    assert listed.read_text() != before
+    shards[0].unlink()
+    with pytest.raises(DueError, match=r"0.h5 is gone, but .*shards.csv lists it"):
+        read_shards(listed)
