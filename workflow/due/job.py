@@ -43,6 +43,9 @@ def job(snakemake: Any) -> Iterator[None]:
     if not lock.take():
         sys.exit(0)
     _log_to(Path(snakemake.log[0]))
+    if number := os.environ.get("SLURM_JOB_ID"):
+        devices = os.environ.get("CUDA_VISIBLE_DEVICES") or "none"
+        logging.info("SLURM job %s on node %s, GPU %s", number, os.environ.get("SLURMD_NODENAME"), devices)
     try:
         yield
         lock.done()

@@ -16,7 +16,7 @@ rule export_masks:
         lesions=f"results/{DATASET}/annotate/lesions.parquet",
         slices=f"results/{DATASET}/annotate/slices.h5",
         samples=f"results/{DATASET}/cases/samples.parquet",
-        weights=expand(rules.list_weights.output, dataset=DATASET),
+        weights=f"results/{DATASET}/uncertainty/weights/shards.csv",
     output:
         directory(f"results/{DATASET}/export"),
     log:

@@ -1,0 +1,45 @@
+"""A killed head leaves its job running; the next head must not let a second job write the same files."""
+
+import os
+import shutil
+import signal
+import time
+
+from harness import TINY, Project
+
+RUN = "results/demo/runs/due/n4_lambda1"
+TARGET = f"{RUN}/predictions.parquet"
+LOG = "results/demo/logs/train_classifier/due_n4_lambda1.log"
+EPOCHS = 60
+
+
+def wait_for(path, text, seconds=120):
+    end = time.monotonic() + seconds
+    while not (path.exists() and text in path.read_text()):
+        assert time.monotonic() < end, f"{text!r} did not appear in {path}"
+        time.sleep(0.05)
+
+
+def test_a_second_head_takes_over_what_the_first_ones_job_makes(finished, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
+    project = Project(tmp_path / "copy")
+    project.configure({**TINY, "train": {**TINY["train"], "methods": ["due"], "seeds": [0], "epochs": EPOCHS}})
+    log = project.folder / LOG
+    log.unlink()
+    first = project.start("--cores", "1", TARGET)
+    wait_for(log, f"epoch 2/{EPOCHS}")
+    os.kill(first.pid, signal.SIGKILL)  # the head alone: its job goes on
+    first.wait()
+    status, output = project.run("--cores", "1", TARGET)
+    assert status == 0, output[-3000:]
+    assert "is being made by process" in output
+    said = log.read_text()
+    assert [said.count(f"epoch {number}/{EPOCHS}") for number in (1, 2, EPOCHS)] == [1, 1, 1]
+    taken_over = {
+        name: (project.folder / RUN / name).read_bytes() for name in ("seed0/model.pt", "predictions.parquet")
+    }
+    shutil.rmtree(project.folder / RUN)
+    status, output = project.run("--cores", "1", TARGET)
+    assert status == 0, output[-3000:]
+    assert "is being made" not in output
+    assert taken_over == {name: (project.folder / RUN / name).read_bytes() for name in taken_over}
