@@ -1,12 +1,13 @@
 # make demo   the whole pipeline on the demo cohort, from DICOM to Table 1 and the report;
 #             make demo CONFIG=mine.yaml runs it with the settings of that file
 # make test   style, workflow lint, tests with coverage
+# make test-slurm   tests on a SLURM of two nodes that they start on this machine, some minutes
 PYTHON ?= python3
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
 SETTINGS := $(if $(CONFIG),--configfile $(CONFIG))
 
-.PHONY: demo test format settings clean
+.PHONY: demo test test-slurm format settings clean
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores $(CORES) $(SETTINGS)
@@ -21,6 +22,10 @@ test: .venv/installed
 	$(BIN)/coverage erase
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/workflow tests/library tests/browser --durations=15 \
 		--cov --cov-report=term --cov-fail-under=90
+
+# In one process: each more would start a cluster of its own.
+test-slurm: .venv/installed
+	$(BIN)/python -m pytest tests/slurm --durations=10 -rs
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .
