@@ -11,7 +11,7 @@ SETTINGS := $(if $(CONFIG),--configfile $(CONFIG))
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores $(CORES) $(SETTINGS)
-	$(BIN)/snakemake --report results/report.html $(SETTINGS)
+	$(BIN)/snakemake --report results/report.html --report-stylesheet workflow/report/report.css $(SETTINGS)
 
 test: .venv/installed
 	$(BIN)/ruff check .

@@ -12,6 +12,8 @@ from due.resources import read_requests
 ROOT = Path(__file__).parents[2]
 REQUESTS = read_requests(ROOT / "config/resources.csv")
 RULE_FILES = sorted((ROOT / "workflow/rules").glob("*.smk"))
+CAPTIONS = sorted((ROOT / "workflow/report").glob("*.rst"))
+CATEGORIES = {"Checks", "Cohort", "Interpolation", "Results", "Run", "Training"}
 RULES = [
     (path.name, name, body)
     for path in RULE_FILES
@@ -55,10 +57,30 @@ def test_the_table_of_requests_has_a_row_for_each_rule_in_their_order():
     assert list(REQUESTS) == [name for _, name, _ in sorted(RULES, key=lambda rule: order.index(rule[0]))]
 
 
-def test_captions_exist():
-    for path in RULE_FILES:
-        for caption in re.findall(r'caption="([^"]+)"', path.read_text()):
-            assert (path.parent / caption).is_file(), caption
+def test_captions_exist_and_are_used():
+    used = [
+        caption.split("/")[-1] for path in RULE_FILES for caption in re.findall(r'caption="([^"]+)"', path.read_text())
+    ]
+    assert {*used, "workflow.rst"} == {path.name for path in CAPTIONS}
+
+
+@pytest.mark.parametrize("path", [path for path in CAPTIONS if path.stem not in ("workflow", "slurm")], ids=str)
+def test_a_caption_ends_with_what_made_its_figure(path):
+    last = path.read_text().rstrip("\n").rpartition("\n\n")[2]
+    made_by, settings = last.split("\n")
+    assert made_by == "Made by rule ``{{ snakemake.rule }}``, code ``{{ snakemake.params.code }}``;"
+    assert settings == (
+        "settings: the job parameters below."  # these are asked for by name, where there is no record of the run
+        if path.stem in ("cue", "study")
+        else "settings, packages and devices: ``results/tables/run.yaml``."
+    )
+
+
+def test_results_of_the_report_have_few_categories_and_names():
+    text = "".join(path.read_text() for path in RULE_FILES)
+    assert set(re.findall(r'category="(\w+)"', text)) == CATEGORIES
+    # All but the pictures of training, whose paths say the seed.
+    assert text.count('labels={"result":') + text.count("labels=label") == text.count("caption=") - 1
 
 
 def test_the_conda_environment_has_the_projects_versions():

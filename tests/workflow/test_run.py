@@ -1,5 +1,7 @@
 """The whole workflow at a tiny size: complete, repeatable, resumable, and rerun exactly where it must be."""
 
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -24,25 +26,28 @@ AFTER_TRAINING = {
     "figure_reliability",
     "compare_methods",
     "slice_browser",
+    "benchmark_stages",
     "run_record",
     "default",
 }
+AFTER_RESULTS = {"benchmark_stages", "run_record", "default"}
 PREDICTOR_OF_STUDY = {"train_study_model", "sample_study_variance", "train_study_uncertainty"}
 
 
 @pytest.fixture
 def edit(finished):
-    """Change a file of the finished project, and put it back afterwards."""
+    """Change a file of the finished project, and put it back afterwards, with its time, by which Snakemake goes."""
     changed = {}
 
     def change(name: str, text: str) -> None:
         path = finished.folder / name
-        changed.setdefault(path, path.read_text())
-        path.write_text(changed[path] + text)
+        before, _ = changed.setdefault(path, (path.read_text(), path.stat().st_mtime_ns))
+        path.write_text(before + text)
 
     yield change
-    for path, text in changed.items():
-        path.write_text(text)
+    for path, (before, time_ns) in changed.items():
+        path.write_text(before)
+        os.utime(path, ns=(time_ns, time_ns))
 
 
 def test_table_1_has_every_method_and_metric(finished):
@@ -62,6 +67,9 @@ def test_the_record_of_the_run_repeats_it(finished, tmp_path):
     record = yaml.safe_load((finished.folder / "results/tables/run.yaml").read_text())
     assert record["code"].keys() == {path.stem for path in (ROOT / "workflow/scripts").glob("*.py")}
     assert record["packages"]["torch"] == version("torch")
+    assert all(re.match(r"cpu, 1 threads|.+, bfloat16", name) for name in record["devices"]["train_classifier"])
+    assert {"train_interpolator", "sample_variance", "explain_classifier"} <= record["devices"].keys()
+    assert "table_1" not in record["devices"]
     settings = tmp_path / "again.yaml"
     settings.write_text(yaml.safe_dump(record["settings"]))
     assert finished.planned("--configfile", str(settings)) == set()
@@ -71,6 +79,11 @@ def test_a_second_run_has_nothing_to_do(finished):
     status, output = finished.run("--cores", "2")
     assert status == 0
     assert "Nothing to be done" in output
+
+
+def test_both_snakefiles_have_the_same_target(project):
+    root, own = (project.planned("-s", name) for name in ("Snakefile", "workflow/Snakefile"))
+    assert root - {"default"} == own - {"all"}
 
 
 def test_no_checkpoint_or_part_is_left(finished):
@@ -110,7 +123,6 @@ def test_masks_are_exported_without_the_planted_identity(finished):
         "benchmark_annotation",
         "benchmark_crop",
         "benchmark_supervision",
-        "benchmark_stages",
         *(f"results/download/{archive}.csv" for archive in ("lidc", "nih_pancreas", "msd_pancreas")),
     ],
 )
@@ -176,6 +188,7 @@ def test_a_new_setting_reruns_only_what_uses_it(finished):
         "figure_5",
         "figure_table1",
         "compare_methods",
+        "benchmark_stages",
         "run_record",
         "default",
     }
@@ -204,11 +217,53 @@ def test_killed_in_training_and_resumed_in_a_folder_with_a_space_gives_the_same_
         assert (other.folder / model.relative_to(finished.folder)).read_bytes() == model.read_bytes(), model
 
 
-def test_the_report_is_made(finished):
-    status, output = finished.run("--report", "results/report.html")
+def test_the_chart_of_time_and_memory_has_every_rule_that_ran(finished):
+    stages = pd.read_csv(finished.folder / "results/benchmarks/stages.csv").set_index("stage")
+    folder = finished.folder / "results/demo/benchmarks"
+    assert set(stages.index) >= {path.stem for path in folder.iterdir()} - AFTER_RESULTS
+    assert set(stages.index) >= AFTER_TRAINING - AFTER_RESULTS
+    assert stages.loc["train_classifier", "jobs"] == 2
+    assert (stages["seconds"] > 0).all()
+
+
+@pytest.fixture(scope="module")
+def report(finished):
+    """What the report holds: its results by path, and its text; made where the SLURM executor has left a table."""
+    table = finished.folder / "results/slurm/efficiency_report_0f1e2d3c-aaaa.csv"
+    table.parent.mkdir()
+    table.write_text(",JobID,RuleName,CPU Efficiency (%),Memory Usage (%)\n0,101.0,train_classifier,90.7,25.1\n")
+    try:
+        assert finished.planned() == set()
+        status, output = finished.run(
+            "--report", "results/report.html", "--report-stylesheet", "workflow/report/report.css"
+        )
+    finally:
+        shutil.rmtree(table.parent)
     assert status == 0, output[-3000:]
-    page = (finished.folder / "results/report.html").read_text()
-    assert "semi-synthetic cohort" in page
+    text = (finished.folder / "results/report.html").read_text()
+    return json.loads(re.search(r"^ *var results = (\{.+\});$", text, re.M)[1]), text
+
+
+def test_the_report_says_under_each_figure_what_made_it(finished, report):
+    results, text = report
+    code = yaml.safe_load((finished.folder / "results/tables/run.yaml").read_text())["code"]
+    pictures = {path for path in results if path.endswith(".png")}
+    assert {"results/figures/demo_figure4.png", "results/benchmarks/stages.png"} < pictures
+    for path, result in results.items():
+        rule = result["job_properties"]["rule"]
+        words = re.sub(r"<[^>]+>|\n", " ", result["caption"])
+        if "slurm" not in path:
+            assert re.search(rf"Made by rule +{rule} *, code +{code[rule]} *;", words), (path, words)
+    assert "semi-synthetic cohort" in text
+    assert "Seeds of the classifiers: 0, 1;" in text
+
+
+def test_the_report_shows_the_record_and_what_slurm_says(report):
+    results, _ = report
+    assert results["results/tables/run.html"]["mime_type"] == "text/html"
+    slurm = results["results/slurm/efficiency_report_0f1e2d3c-aaaa.csv"]
+    assert slurm["labels"] == {"result": "SLURM efficiency 0f1e2d3c (CSV)"}
+    assert "sacct" in slurm["caption"]
 
 
 def test_a_checkpoint_from_another_configuration_is_refused(finished):

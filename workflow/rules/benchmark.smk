@@ -1,11 +1,13 @@
-"""Benchmarks: what our code costs next to other code, and where a run's time went. Ask for them by name.
+"""Benchmarks: where a run's time went, for its report; and what our code costs next to other code, asked for by name.
 
+REQUIRED INPUTS
+    every other result, for the stages alone
 OUTPUTS
     results/benchmarks/annotation.csv   lesions and masks of all LIDC-IDRI, next to pylidc: equal, and how fast
     results/benchmarks/crop.csv         one lesion's crop of a large series, next to reading all of it with SimpleITK
     results/benchmarks/uncertainty.csv  the imputed uncertainty predictor, next to the draws that it replaces
     results/benchmarks/supervision.csv  seconds per training step of each method, next to plain training
-    results/benchmarks/stages.csv, .png  time and memory of every stage of the last run
+    results/benchmarks/stages.csv, .png  time and memory of each rule of the run
 """
 
 
@@ -110,19 +112,21 @@ rule benchmark_supervision:
 
 
 rule benchmark_stages:
-    """Add up time and memory of every stage, from the records that Snakemake keeps."""
+    """Add up time and memory of each rule, from the records that Snakemake keeps."""
     input:
-        "results/tables/table1.csv",
-        expand(rules.figure_4.output, dataset=DATASET),
-        expand(rules.figure_5.output, dataset=DATASET),
-        expand(rules.figure_gap.output, dataset=DATASET),
+        every_result,
     output:
         csv="results/benchmarks/stages.csv",
-        png="results/benchmarks/stages.png",
+        png=report(
+            "results/benchmarks/stages.png",
+            caption="../report/stages.rst",
+            category="Run",
+            labels={"result": "Time and memory of each rule"},
+        ),
     log:
         "results/benchmarks/stages.log",
     benchmark:
-        "results/benchmarks/stages.tsv"
+        f"results/{DATASET}/benchmarks/benchmark_stages.tsv"
     conda:
         "../../envs/due.yaml"
     threads: 1
@@ -133,6 +137,6 @@ rule benchmark_stages:
         dataset=DATASET,
         code=code_hash("benchmark_stages"),
     message:
-        "Adding up time and memory by stage"
+        "Adding up time and memory by rule"
     script:
         "../scripts/benchmark_stages.py"

@@ -56,8 +56,8 @@ rule slice_browser:
         report(
             "results/figures/{dataset}_browser.html",
             caption="../report/browser.rst",
-            category="Figures",
-            labels={"figure": "slice browser"},
+            category="Results",
+            labels={"result": "Slice browser"},
         ),
     log:
         "results/{dataset}/logs/slice_browser.log",

@@ -49,6 +49,7 @@ rule cohort_flow:
             "results/figures/{dataset}_flow.png",
             caption="../report/flow.rst",
             category="Cohort",
+            labels={"result": "Flow of the cohort"},
         ),
         pdf="results/figures/{dataset}_flow.pdf",
     log:

@@ -1,21 +1,31 @@
 """Checks: what ran, what the papers print against itself, and what a classifier could know without the picture.
 
 REQUIRED INPUTS
+    every other result, for the record of the run alone
     results/{dataset}/cases/samples.parquet, {shard}.h5
 OUTPUTS
-    results/tables/run.yaml                   all settings, the code of each stage, and the packages
+    results/tables/run.yaml, .html            all settings, the code of each stage, the packages, and the devices
     results/tables/audit.csv, .md             printed numbers of the five papers, next to what follows from them
     results/tables/{dataset}_confounders.csv  labels predicted from size, mean HU and place of the blocks alone
 """
 
 
 rule run_record:
-    """Write down what made the tables and figures: all settings, the code, and the packages."""
+    """Write down what made the tables and figures: all settings, the code, the packages, and the devices."""
+    input:
+        every_result,
     output:
-        report(
+        yaml=report(
             "results/tables/run.yaml",
             caption="../report/run_record.rst",
             category="Run",
+            labels={"result": "Settings, code, packages, devices (YAML)"},
+        ),
+        html=report(
+            "results/tables/run.html",
+            caption="../report/run_record.rst",
+            category="Run",
+            labels={"result": "Settings, code, packages, devices"},
         ),
     log:
         f"results/{DATASET}/logs/run_record.log",
@@ -28,9 +38,10 @@ rule run_record:
         **asks("run_record"),
     params:
         state=run_state(),
+        logs=f"results/{DATASET}/logs",
         code=code_hash("run_record"),
     message:
-        "Writing down what runs"
+        "Writing down what ran"
     script:
         "../scripts/run_record.py"
 
@@ -41,7 +52,8 @@ rule audit_published:
         csv=report(
             "results/tables/audit.csv",
             caption="../report/audit.rst",
-            category="Audit",
+            category="Checks",
+            labels={"result": "Audit of the papers' numbers (CSV)"},
         ),
         md="results/tables/audit.md",
     log:
@@ -72,7 +84,8 @@ rule probe_confounders:
         report(
             "results/tables/{dataset}_confounders.csv",
             caption="../report/confounders.rst",
-            category="Table 1",
+            category="Checks",
+            labels={"result": "Confounders (CSV)"},
         ),
     log:
         "results/{dataset}/logs/probe_confounders.log",

@@ -130,6 +130,25 @@ def run_state():
     return hashlib.sha256(state.encode()).hexdigest()[:16]
 
 
+def every_result(wildcards):
+    """Return every table and figure of the dataset: what has to be there before a run is described."""
+    return rules.results.input
+
+
+def efficiency_table(path):
+    """Return the table that the SLURM executor wrote as a call of snakemake ended, marked for the report."""
+    label = {"result": f"SLURM efficiency {path.stem.split('_')[-1][:8]} (CSV)"}
+    return report(
+        path.as_posix(), caption="report/slurm.rst", category="Run", labels=label
+    )
+
+
+def slurm_efficiency():
+    """Return the efficiency tables of all calls so far; without SLURM there are none."""
+    found = Path("results/slurm").glob("efficiency_report_*.csv")
+    return [efficiency_table(path) for path in sorted(found)]
+
+
 def run_of(method, n=config["train"]["samples"], lam=config["train"]["lambda"]):
     """Return the folder of a method's runs under results/{dataset}/runs; a baseline has no explanation loss."""
     return f"{method}/n{n}_lambda{0 if method == 'baseline' else lam:g}"

@@ -50,7 +50,8 @@ rule cue_table:
         csv=report(
             "results/tables/cue.csv",
             caption="../report/cue.rst",
-            category="Planted cue",
+            category="Checks",
+            labels={"result": "Planted cue (CSV)"},
         ),
         md="results/tables/cue.md",
     log:

@@ -20,8 +20,8 @@ rule compare_explainers:
         report(
             "results/{dataset}/runs/{method}/n{n}_lambda{lam}/explainers.csv",
             caption="../report/explainers.rst",
-            category="Explainers",
-            labels={"method": "{method}"},
+            category="Checks",
+            labels={"result": "Explainers of {method} (CSV)"},
         ),
     log:
         "results/{dataset}/logs/compare_explainers/{method}_n{n}_lambda{lam}.log",

@@ -69,6 +69,7 @@ rule index_series:
             "results/{dataset}/ingest/left_out.csv",
             caption="../report/left_out.rst",
             category="Cohort",
+            labels={"result": "Series left out (CSV)"},
         ),
     log:
         "results/{dataset}/logs/index_series.log",

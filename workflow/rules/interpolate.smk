@@ -48,7 +48,12 @@ rule evaluate_interpolator:
         splits=rules.split_patients.output.splits,
         model=rules.train_interpolator.output[0],
     output:
-        "results/{dataset}/interpolate/metrics.json",
+        report(
+            "results/{dataset}/interpolate/metrics.json",
+            caption="../report/interpolation.rst",
+            category="Interpolation",
+            labels={"result": "Scores on hidden slices (JSON)"},
+        ),
     log:
         "results/{dataset}/logs/evaluate_interpolator.log",
     benchmark:

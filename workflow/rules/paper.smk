@@ -3,7 +3,7 @@
 REQUIRED INPUTS
     results/{dataset}/runs/{method}/n{n}_lambda{lam}/metrics.parquet, lesions.parquet, explanations.h5
 OUTPUTS
-    results/tables/table1.csv, .md, .tex
+    results/tables/table1.csv, .md, .tex, .html
     results/tables/differences.csv  each method against the reference, with intervals over patients
     results/figures/{dataset}_figure4, _figure5: .png, .pdf
 """
@@ -17,10 +17,17 @@ rule table_1:
         csv=report(
             "results/tables/table1.csv",
             caption="../report/table_1.rst",
-            category="Table 1",
+            category="Results",
+            labels={"result": "Table 1 (CSV)"},
         ),
         md="results/tables/table1.md",
         tex="results/tables/table1.tex",
+        html=report(
+            "results/tables/table1.html",
+            caption="../report/table_1.rst",
+            category="Results",
+            labels={"result": "Table 1"},
+        ),
     log:
         f"results/{DATASET}/logs/table_1.log",
     benchmark:
@@ -52,7 +59,8 @@ rule compare_methods:
         report(
             "results/tables/differences.csv",
             caption="../report/differences.rst",
-            category="Table 1",
+            category="Results",
+            labels={"result": "Differences between methods (CSV)"},
         ),
     log:
         f"results/{DATASET}/logs/compare_methods.log",
@@ -86,8 +94,8 @@ rule figure_4:
         png=report(
             "results/figures/{dataset}_figure4.png",
             caption="../report/figure_4.rst",
-            category="Figures",
-            labels={"figure": "4, heatmaps"},
+            category="Results",
+            labels={"result": "Figure 4: heatmaps"},
         ),
         pdf="results/figures/{dataset}_figure4.pdf",
     log:
@@ -119,8 +127,8 @@ rule figure_5:
         png=report(
             "results/figures/{dataset}_figure5.png",
             caption="../report/figure_5.rst",
-            category="Figures",
-            labels={"figure": "5, thresholds"},
+            category="Results",
+            labels={"result": "Figure 5: thresholds"},
         ),
         pdf="results/figures/{dataset}_figure5.pdf",
     log:

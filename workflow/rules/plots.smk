@@ -20,8 +20,8 @@ rule figure_gap:
         png=report(
             "results/figures/{dataset}_gap.png",
             caption="../report/figure_gap.rst",
-            category="Figures",
-            labels={"figure": "a filled gap"},
+            category="Interpolation",
+            labels={"result": "A filled gap"},
         ),
         pdf="results/figures/{dataset}_gap.pdf",
     log:
@@ -52,7 +52,8 @@ rule figure_table1:
         png=report(
             f"results/figures/{DATASET}_table1.png",
             caption="../report/figure_table1.rst",
-            category="Table 1",
+            category="Results",
+            labels={"result": "Table 1 as a picture"},
         ),
         pdf=f"results/figures/{DATASET}_table1.pdf",
     log:
@@ -83,8 +84,8 @@ rule figure_reliability:
         png=report(
             f"results/figures/{DATASET}_reliability.png",
             caption="../report/figure_reliability.rst",
-            category="Figures",
-            labels={"figure": "reliability"},
+            category="Checks",
+            labels={"result": "Reliability of the probabilities"},
         ),
         pdf=f"results/figures/{DATASET}_reliability.pdf",
     log:

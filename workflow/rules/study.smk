@@ -80,6 +80,7 @@ rule interpolation_study:
             "results/tables/interpolation.csv",
             caption="../report/study.rst",
             category="Interpolation",
+            labels={"result": "Study on contours (CSV)"},
         ),
         slices="results/tables/interpolation_slices.parquet",
         curves="results/tables/uncertainty_curves.csv",
@@ -88,12 +89,14 @@ rule interpolation_study:
             "results/figures/interpolation.png",
             caption="../report/study.rst",
             category="Interpolation",
+            labels={"result": "Study on contours: overlap"},
         ),
         pdf="results/figures/interpolation.pdf",
         uncertainty_png=report(
             "results/figures/uncertainty.png",
             caption="../report/study.rst",
             category="Interpolation",
+            labels={"result": "Study on contours: uncertainty"},
         ),
         uncertainty_pdf="results/figures/uncertainty.pdf",
     log:

@@ -19,8 +19,8 @@ rule figure_3:
         png=report(
             f"results/figures/{DATASET}_figure3.png",
             caption="../report/figure_3.rst",
-            category="Figures",
-            labels={"figure": "3, training samples"},
+            category="Results",
+            labels={"result": "Figure 3: training samples"},
         ),
         pdf=f"results/figures/{DATASET}_figure3.pdf",
     log:
@@ -55,8 +55,8 @@ rule figure_6:
         png=report(
             f"results/figures/{DATASET}_figure6.png",
             caption="../report/figure_6.rst",
-            category="Figures",
-            labels={"figure": "6, lambda"},
+            category="Results",
+            labels={"result": "Figure 6: lambda"},
         ),
         pdf=f"results/figures/{DATASET}_figure6.pdf",
     log:

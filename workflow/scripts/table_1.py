@@ -15,4 +15,5 @@ with job(snakemake):
         csv=Path(snakemake.output.csv),
         md=Path(snakemake.output.md),
         tex=Path(snakemake.output.tex),
+        html=Path(snakemake.output.html),
     )

@@ -2,9 +2,10 @@
 
 import pandas as pd
 import pytest
+from matplotlib.image import imread
 
 from due.errors import DueError
-from due.paper.stages import stage_times, write_stage_times
+from due.paper.stages import duration, stage_times, write_stage_times
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 
@@ -38,6 +39,23 @@ def test_csv_and_chart_are_written(folder, tmp_path):
 
     assert write() == write()
     assert pd.read_csv(tmp_path / "t.csv")["jobs"].sum() == 4
+
+
+def test_the_chart_of_a_long_run_is_no_higher_than_a_window(tmp_path):
+    for number in range(32):
+        path = tmp_path / f"benchmarks/rule_{number}.tsv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"{HEADER}{4**number % 90_000}\t0:00:01\t{90 * number}\t1\t1\t1\t0\t0\t50\t1\n")
+    png = tmp_path / "t.png"
+    write_stage_times(benchmark_folder=png.parent / "benchmarks", dataset="demo", csv=tmp_path / "t.csv", png=png)
+    height, width, _ = imread(png).shape
+    assert width == 1500  # shown at about two thirds of that
+    assert height < 1100
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.04, "0.0 s"), (119, "119.0 s"), (150, "2.5 min"), (9000, "2.5 h")])
+def test_a_duration_is_read_in_a_unit_of_its_own(seconds, words):
+    assert duration(seconds) == words
 
 
 def test_an_empty_folder_is_said_in_words(tmp_path):

@@ -1,5 +1,7 @@
 """Table 1: its numbers against the files, its marks against the declarations, the published numbers as data."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,6 +28,7 @@ def written(run, tmp_path_factory):
             "csv": folder / "1.csv",
             "md": folder / "1.md",
             "tex": folder / "1.tex",
+            "html": folder / "1.html",
         }
         table_1(**{**arguments, **changes})
         return pd.read_csv(folder / "1.csv"), (folder / "1.md").read_text(), (folder / "1.tex").read_text()
@@ -64,6 +67,15 @@ def test_bold_marks_the_best_of_each_row(written):
         bold = [cell.strip().startswith("**") for cell in line.split("|")[2:-1]]
         means = table[table["metric"] == metric]["mean"].round(3)
         assert bold == (means == means.max()).tolist()
+
+
+def test_the_page_has_the_cells_of_the_markdown(written, tmp_path):
+    _, markdown, _ = written(html=tmp_path / "1.html")
+    rows = [line.split("|")[1:-1] for line in markdown.splitlines() if line.startswith("| ")]
+    shown = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", (tmp_path / "1.html").read_text())
+    assert [re.sub(r"<[^>]+>|\s", "", cell) for cell in shown] == [
+        re.sub(r"[*\s]", "", cell) for row in rows for cell in row
+    ]
 
 
 def test_arrows_come_from_the_declarations(written):

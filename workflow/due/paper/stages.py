@@ -4,11 +4,14 @@ from pathlib import Path
 
 import matplotlib
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from due.errors import DueError
 from due.files import write_csv
 from due.paper.style import RC, save_figure
+
+UNITS = (("h", 3600), ("min", 60), ("s", 1))
 
 
 def stage_times(benchmark_folder: Path) -> pd.DataFrame:
@@ -38,7 +41,7 @@ def stage_times(benchmark_folder: Path) -> pd.DataFrame:
 
 
 def write_stage_times(*, benchmark_folder: Path, dataset: str, csv: Path, png: Path) -> None:
-    """Write the times of all stages to a CSV file and a bar chart.
+    """Write time and memory of all stages to a CSV file and a bar chart.
 
     Raises:
         DueError: the folder holds no benchmarks.
@@ -50,17 +53,36 @@ def write_stage_times(*, benchmark_folder: Path, dataset: str, csv: Path, png: P
 
 
 def _bars(table: pd.DataFrame, dataset: str) -> Figure:
-    """Draw a bar of seconds per stage, labelled with its jobs and memory."""
-    figure = Figure(figsize=(6.8, 1.1 + 0.26 * len(table)), layout="constrained")
-    axes = figure.add_subplot()
-    bars = axes.barh(table["stage"], table["seconds"], color="#0072B2", height=0.65)
-    labels = [
-        f"{row.seconds:,.0f} s, {row.jobs} job{'s' * (row.jobs > 1)}"
-        + ("" if pd.isna(row.max_rss_mib) else f", {row.max_rss_mib:,.0f} MiB")
-        for row in table.itertuples()
-    ]
-    axes.bar_label(bars, labels, padding=4, fontsize=8)
-    axes.invert_yaxis()
-    axes.set(xlabel="wall clock of all jobs (s)", title=f"Time of each stage, dataset {dataset}")
-    axes.set_xlim(0, 1.45 * max(table["seconds"].max(), 1e-9))
+    """Draw a bar of time and one of memory per stage; the picture is low enough to be seen whole in the report."""
+    unit, size = _unit(table["seconds"].max())
+    figure = Figure(figsize=(10, 1.2 + 0.18 * len(table)), layout="constrained")
+    figure.suptitle(f"Time and memory of each rule, dataset {dataset}")
+    time, memory = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    jobs = [f"{duration(row.seconds)} ({row.jobs} job{'s' * (row.jobs > 1)})" for row in table.itertuples()]
+    _panel(time, table["stage"], table["seconds"] / size, jobs, "#0072B2")
+    time.set_xlabel(f"wall clock of all jobs ({unit})")
+    peaks = ["not measured" if pd.isna(value) else f"{value:,.0f}" for value in table["max_rss_mib"]]
+    _panel(memory, table["stage"], table["max_rss_mib"].fillna(0), peaks, "#E69F00")
+    memory.set(xlabel="largest memory of a job (MiB)")
+    memory.tick_params(labelleft=False)
+    time.invert_yaxis()
     return figure
+
+
+def _unit(seconds: float) -> tuple[str, int]:
+    """Return the unit of time that a duration is read in, with its seconds."""
+    return next(((unit, size) for unit, size in UNITS if seconds >= 2 * size), UNITS[-1])
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in words, in a unit of its own."""
+    unit, size = _unit(seconds)
+    return f"{seconds / size:,.1f} {unit}"
+
+
+def _panel(axes: Axes, stages: pd.Series, values: pd.Series, labels: list[str], color: str) -> None:
+    """Draw a bar per stage, each with its label, which stays inside the panel."""
+    bars = axes.barh(stages, values, color=color, height=0.7)
+    axes.bar_label(bars, labels, padding=3, fontsize=8)
+    axes.margins(y=0.01)
+    axes.set_xlim(0, 1.4 * max(values.max(), 1e-9))

@@ -1,6 +1,7 @@
 """Table 1: prediction and explanation of every method, with the published numbers beside ours."""
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from due.errors import DueError
 from due.evaluate.metrics import EXPLANATION_METRICS, METRICS, MIDDLE_IOU, PREDICTION_METRICS
 from due.files import write_csv, write_text
+from due.paper.page import page
 from due.paper.published import published_for_methods
 from due.paper.style import method_label
 from due.supervise.registry import METHODS
@@ -29,8 +31,9 @@ def table_1(
     csv: Path,
     md: Path,
     tex: Path,
+    html: Path,
 ) -> None:
-    """Write Table 1 as tidy CSV, as Markdown and as LaTeX; all numbers are fractions in [0, 1].
+    """Write Table 1 as tidy CSV, as Markdown, as LaTeX and as a page; all numbers are fractions in [0, 1].
 
     Args:
         metrics_files: `metrics.parquet` of each method.
@@ -41,6 +44,7 @@ def table_1(
         csv: one row per method and metric: mean, sample standard deviation over the seeds, and the published numbers.
         md: table for reading, with metrics as rows and methods as columns.
         tex: the same for a paper (needs booktabs).
+        html: the same as a page.
 
     Raises:
         DueError: a file holds no scores at `threshold`, or the paper has no such dataset.
@@ -56,6 +60,7 @@ def table_1(
     text = caption(cohort, summary["n_seeds"].max(), threshold, published_dataset, flat)
     write_text(_markdown(summary, text), md)
     write_text(_latex(summary, text), tex)
+    write_text(_html(summary, text), html)
 
 
 def summarise(metrics_file: Path, method: str, threshold: float) -> pd.DataFrame:
@@ -150,6 +155,13 @@ def _markdown(summary: pd.DataFrame, text: str) -> str:
     rows = _cells(summary, bold="**{}**", published=" (published {})", plus_minus="±")
     table = pd.DataFrame(rows, columns=headings).to_markdown(index=False, disable_numparse=True)
     return f"**Table 1.** {text}\n\n{table}\n"
+
+
+def _html(summary: pd.DataFrame, text: str) -> str:
+    headings = ["Metric", *map(method_label, summary["method"].unique())]
+    rows = _cells(summary, bold="<b>{}</b>", published="<br><small>(published {})</small>", plus_minus="±")
+    table = pd.DataFrame(rows, columns=headings).to_html(index=False, escape=False, border=0)
+    return page("Table 1", f"<p>{escape(text)}</p>\n{table}")
 
 
 def _latex(summary: pd.DataFrame, text: str) -> str:
