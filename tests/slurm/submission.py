@@ -8,17 +8,25 @@ from pathlib import Path
 from cluster import RESOURCES, SNAKEMAKE, Cluster, until
 
 # Holds where the tests themselves were killed: a Snakemake without its cluster would ask for ever.
-LIMIT = ("timeout", "--foreground", "--signal=KILL", "600")
+LIMIT = ("timeout", "--foreground", "--signal=KILL", "900")
+SUBMITTING = (*SNAKEMAKE, "--default-resources", *RESOURCES)
 
 
 class Submission:
-    """A Snakemake in `folder` that submits to a cluster; leaving it ends Snakemake and its jobs."""
+    """A Snakemake in `folder` that submits to a cluster; leaving it ends Snakemake and its jobs.
 
-    def __init__(self, cluster: Cluster, folder: Path, *arguments: str) -> None:
+    Args:
+        cluster: the cluster.
+        folder: Snakemake's working directory.
+        arguments: arguments of Snakemake.
+        command: Snakemake itself, with what makes it submit.
+    """
+
+    def __init__(self, cluster: Cluster, folder: Path, *arguments: str, command: tuple[str, ...] = SUBMITTING) -> None:
         self.cluster = cluster
         self.folder = folder
         self.log = folder / "snakemake.log"
-        self.command = [*LIMIT, *SNAKEMAKE, "--default-resources", *RESOURCES, *arguments]
+        self.command = [*LIMIT, *command, *arguments]
 
     def __enter__(self) -> "Submission":
         with self.log.open("w") as log:

@@ -40,9 +40,11 @@ def job(snakemake: Any) -> Iterator[None]:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     before = {number: signal.signal(number, _stop) for number in STOPPED_BY}
     lock = OutputLock(snakemake.output, _identity(snakemake))
-    if not lock.take():
-        sys.exit(0)
+    taken = lock.take()
     _log_to(Path(snakemake.log[0]))
+    if not taken:
+        logging.info("another job made %s in the meantime", snakemake.output[0])
+        sys.exit(0)
     if number := os.environ.get("SLURM_JOB_ID"):
         devices = os.environ.get("CUDA_VISIBLE_DEVICES") or "none"
         logging.info("SLURM job %s on node %s, GPU %s", number, os.environ.get("SLURMD_NODENAME"), devices)
