@@ -11,6 +11,7 @@ from types import FrameType
 
 from due.errors import DueError
 from due.files import is_disk_full
+from due.log_file import LogFile
 
 STOPPED_BY = (signal.SIGTERM, signal.SIGUSR1)
 """What clusters send before they take a machine away."""
@@ -24,8 +25,7 @@ def job(log_file: str | Path) -> Iterator[None]:
     """
     # Same seed, same bytes: writers of PDF and others put this in place of the current time.
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
-    Path(log_file).parent.mkdir(parents=True, exist_ok=True)
-    handlers = (logging.FileHandler(log_file, mode="w", encoding="utf-8"), logging.StreamHandler())
+    handlers = (LogFile(log_file), logging.StreamHandler())
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers, force=True
     )
