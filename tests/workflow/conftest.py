@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 
 import pytest
 from harness import Project
@@ -25,4 +26,11 @@ def finished(tmp_path_factory):
         if not (project.folder / "results/tables/table1.csv").exists():
             status, output = project.run("--cores", "2")
             assert status == 0, output[-6000:]
+            shutil.copytree(project.folder, root / "pristine")
     return project
+
+
+@pytest.fixture(scope="session")
+def pristine(finished):
+    """The folder of a copy of the finished project as it was right after its run; nobody changes it."""
+    return finished.folder.with_name("pristine")

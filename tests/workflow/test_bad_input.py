@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pydicom
@@ -84,25 +83,6 @@ def test_an_unknown_setting_is_answered_before_anything_runs(project):
     output = failing(project, "--config", "trian={epochs: 3}")
     assert "Unknown setting `trian`. Did you mean `train`?" in output
     assert not (project.folder / "results").exists()
-
-
-@pytest.fixture
-def small_disk(project):
-    """A disk of 1 MiB as the project's results folder."""
-    results = project.folder / "results"
-    results.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", results], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("mounting a small disk needs the rights to do so")
-    yield project
-    subprocess.run(["umount", results], check=True)
-
-
-def test_a_full_disk_is_a_clear_error(small_disk, dicom):
-    output = indexed(small_disk, dicom)
-    assert re.search(r"No space left on the device while writing \S+slices.h5", output)
-    assert "Free some space and repeat the command" in output
-    assert [path.name for path in (small_disk.folder / "results/mine").rglob("*.h5")] == []
 
 
 def test_a_fresh_clone_shows_the_whole_plan(project):

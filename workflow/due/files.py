@@ -14,6 +14,8 @@ import pandas as pd
 from due.errors import DueError
 
 MEBIBYTE = 2**20
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a disk that is full, or of a quota that is used up, as clusters have them."""
 
 
 @contextmanager
@@ -43,12 +45,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def is_disk_full(error: BaseException | None) -> bool:
-    """Tell whether `error`, or one that it came from, says that the disk is full.
+    """Tell whether `error`, or one that it came from, says that the disk is full, or the user's share of it.
 
     HDF5 closes a file that it could not write with an error of its own, which has no error number.
     """
     while error is not None:
-        if getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error):
+        if getattr(error, "errno", None) in FULL or any(os.strerror(number) in str(error) for number in FULL):
             return True
         error = error.__context__
     return False
@@ -58,7 +60,8 @@ def disk_full_message(path: Path) -> str:
     """Return the sentence that a user reads when `path` could not be written for lack of space."""
     free = shutil.disk_usage(path.parent).free // MEBIBYTE
     return (
-        f"No space left on the device while writing {path} ({free} MiB free). Free some space and repeat the command."
+        f"No space left on the device while writing {path} ({free} MiB free; a quota may allow less). "
+        "Free some space and repeat the command."
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from due.errors import DueError
 from due.files import is_disk_full
 from due.lock import OutputLock
+from due.log_file import LogFile
 
 STOPPED_BY = (signal.SIGTERM, signal.SIGUSR1)
 """What clusters send before they take a machine away."""
@@ -74,8 +75,7 @@ def _identity(snakemake: Any) -> str:
 
 def _log_to(file: Path) -> None:
     """Send all log messages to a file, and to standard error."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handlers = (logging.FileHandler(file, mode="w", encoding="utf-8"), logging.StreamHandler())
+    handlers = (LogFile(file), logging.StreamHandler())
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers, force=True
     )

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import IO
 
 from due.errors import DueError
+from due.files import is_disk_full
 
 JOBS = Path(".snakemake/jobs")
 """Where the locks of outputs lie."""
 
-_held: list[IO[str]] = []
+_held: list[IO[bytes]] = []
 
 
 def hold_lock(path: str | Path) -> None:
@@ -64,12 +65,10 @@ class OutputLock:
         self.handle = _open(self.path)
         waited = not _locked(self.handle)
         if waited:
-            holder = json.loads(self.handle.read() or "{}").get("holder", "another job")
+            holder = self._noted().get("holder", "another job")
             print(f"{self.outputs[0]} is being made by {holder}: waiting for it", file=sys.stderr)  # noqa: T201
             fcntl.flock(self.handle, fcntl.LOCK_EX)
-        self.handle.seek(0)
-        made = json.loads(self.handle.read() or "{}").get("made")
-        if waited and made == self.identity and all(path.exists() for path in self.outputs):
+        if waited and self._noted().get("made") == self.identity and all(path.exists() for path in self.outputs):
             return False
         self._note()
         return True
@@ -79,23 +78,33 @@ class OutputLock:
         self._note(made=self.identity)
 
     def _note(self, **more: str) -> None:
-        """Write who holds the lock, and more."""
+        """Write who holds the lock, and more; a full disk costs the note, not the lock."""
+        note = json.dumps({"holder": f"process {os.getpid()} on {socket.gethostname()}", **more})
+        try:
+            self.handle.truncate(0)
+            self.handle.write(note.encode())
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+
+    def _noted(self) -> dict[str, str]:
+        """Return what the last holder wrote, nothing if it is cut."""
         self.handle.seek(0)
-        self.handle.truncate()
-        self.handle.write(json.dumps({"holder": f"process {os.getpid()} on {socket.gethostname()}", **more}))
-        self.handle.flush()
+        try:
+            return json.loads(self.handle.read())
+        except ValueError:
+            return {}
 
 
-def _open(path: Path) -> IO[str]:
+def _open(path: Path) -> IO[bytes]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("a+")
+    return path.open("a+b", buffering=0)
 
 
-def _locked(handle: IO[str]) -> bool:
+def _locked(handle: IO[bytes]) -> bool:
     """Lock an open file if it is free; tell whether it was."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        handle.seek(0)
         return False
     return True

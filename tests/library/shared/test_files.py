@@ -44,7 +44,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path):
             part.write_text("half")
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(DueError, match=r"No space left .*crop\.h5 \(\d+ MiB free\)\. Free some space"):
+    with pytest.raises(DueError, match=r"No space left .*crop\.h5 \(\d+ MiB free; .*\)\. Free some space"):
         fill()
     assert not list(tmp_path.iterdir())
 

@@ -15,7 +15,8 @@ from due.annotate.masks import consensus, reader_masks
 from due.annotate.scans import HeldScan, Lesion, cluster_scans, holds, use_scans
 from due.annotate.slices import write_slices
 from due.cases.geometry import box_columns
-from due.files import replacing, write_parquet
+from due.files import write_parquet
+from due.hdf5 import writing_hdf5
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def extract_contours(
     write_parquet(scans, scans_file)
     used = _held_scans(series[series["series_uid"].isin(scans.query("used").series_uid)], database)
     rows = []
-    with replacing(slices_file) as part, h5py.File(part, "w") as file:
+    with writing_hdf5(slices_file) as file:
         for scan in database.scans:
             held = used.get(scan.scan_id)
             for number, lesion in enumerate(lesions[scan.scan_id]):

@@ -12,7 +12,8 @@ import pandas as pd
 from due.annotate.slices import write_slices
 from due.cases.geometry import box_columns
 from due.errors import DueError
-from due.files import replacing, write_parquet
+from due.files import write_parquet
+from due.hdf5 import writing_hdf5
 from due.ingest.labels import TUMOUR, read_label
 from due.volume import Box
 
@@ -45,7 +46,7 @@ def extract_labels(
             "No scan of the pancreas archives is accepted. The column `reason` of the table of series says why."
         )
     rows = []
-    with replacing(slices_file) as part, h5py.File(part, "w") as file:
+    with writing_hdf5(slices_file) as file:
         for number, scan in enumerate(scans.to_dict("records"), 1):
             earlier = sum(row["patient_id"] == scan["patient_id"] for row in rows)
             name = f"{scan['patient_id']}-n{earlier}"

@@ -11,7 +11,8 @@ import pandas as pd
 from due.cases.cue import cue_mask, plant_cue
 from due.cases.geometry import covering, lesion_box
 from due.cases.grid import block_of, paste, resize_image, resize_mask, slice_minmax, spacing_of, window_hu
-from due.files import replacing, require_space
+from due.files import require_space
+from due.hdf5 import writing_hdf5
 from due.ingest.dicom import read_crop
 from due.ingest.nifti import read_nifti_crop
 from due.volume import Box, Volume
@@ -46,7 +47,7 @@ def extract_cases(
         name: covering([lesion_box(row) for _, row in group.iterrows()]) for name, group in samples.groupby("lesion_id")
     }
     require_space(out.parent, sum(2 * int(np.prod(box.shape)) for box in boxes.values()))
-    with replacing(out) as part, h5py.File(part, "w") as file:
+    with writing_hdf5(out) as file:
         for number, (name, box) in enumerate(sorted(boxes.items()), 1):
             lesion, scan = lesions.loc[name], series.loc[lesions.loc[name].series_uid]
             image = _read_crop(Path(archives[scan.archive]), scan, box)

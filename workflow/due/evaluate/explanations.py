@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 
 from due.errors import DueError
-from due.files import replacing
+from due.hdf5 import writing_hdf5
 
 EXPLAINED_CLASSES = ("predicted", "true")
 
@@ -22,7 +22,7 @@ def write_explanations(
         sample_ids: N samples, in the order of the maps.
         maps: by seed and explained class, raw maps [N, d, h, w] before any post-processing.
     """
-    with replacing(path) as part, h5py.File(part, "w") as file:
+    with writing_hdf5(path) as file:
         file.create_dataset("sample_id", data=list(sample_ids), dtype=h5py.string_dtype())
         for seed in sorted(maps):
             for name in EXPLAINED_CLASSES:

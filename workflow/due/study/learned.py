@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from due.files import replacing
+from due.hdf5 import writing_hdf5
 from due.interpolate.diffusion import Interpolator
 from due.interpolate.filling import draw_gaps, expect_gaps
 from due.interpolate.frames import LesionFrames, frames_of, from_frames
@@ -141,7 +141,7 @@ def fill_hidden(
     """
     frames = [frames_of(nodule, size) for nodule in nodules]
     parts = [slice(start, start + LESIONS_AT_ONCE) for start in range(0, len(nodules), LESIONS_AT_ONCE)]
-    with replacing(out) as path, h5py.File(path, "w") as file:
+    with writing_hdf5(out) as file:
         for step in every:
             group, seconds, slices = file.create_group(str(step)), 0.0, 0
             for number, part in enumerate(parts):

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from due.errors import DueError
-from due.files import replacing
+from due.hdf5 import writing_hdf5
 from due.interpolate.diffusion import Interpolator
 from due.interpolate.filling import draw_gaps, expect_gaps
 from due.interpolate.frames import LesionFrames, load_frames, training_lesions
@@ -158,7 +158,7 @@ def _write(
     attributes: dict[str, int],
 ) -> None:
     """Write gaps and the statistics of their wanted slices, one group per frame size; a shard may have none."""
-    with replacing(out) as part, h5py.File(part, "w") as file:
+    with writing_hdf5(out) as file:
         file.attrs.update(attributes)
         for size, numbers in by_size(gaps).items():
             group, chosen = file.create_group(str(size)), [gaps[number] for number in numbers]

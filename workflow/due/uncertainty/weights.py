@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import pandas as pd
 
-from due.files import replacing
+from due.hdf5 import writing_hdf5
 from due.interpolate.diffusion import Interpolator
 from due.interpolate.frames import LesionFrames, grid_lines, load_frames
 from due.interpolate.models import load_model
@@ -64,7 +64,7 @@ def map_weights(
     interpolator = load_model(Interpolator, interpolator_file, compute.device)
     predictor = load_predictor(predictor_file, compute.device)
     log.info("%d lesions", len(lesions))
-    with replacing(out) as part, h5py.File(part, "w") as file, h5py.File(slices_file) as source:
+    with writing_hdf5(out) as file, h5py.File(slices_file) as source:
         for done, (_, lesion) in enumerate(lesions.iterrows(), start=1):
             name = lesion.lesion_id
             arrays = {key: source[name][key][:] for key in ("consensus", "annotated", "z_mm")}
