@@ -40,16 +40,16 @@ def job(snakemake: Any) -> Iterator[None]:
         # SLURM leaves all GPUs of a machine visible to a job that asked for none.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     before = {number: signal.signal(number, _stop) for number in STOPPED_BY}
-    lock = OutputLock(snakemake.output, _identity(snakemake))
-    taken = lock.take()
-    _log_to(Path(snakemake.log[0]))
-    if not taken:
-        logging.info("another job made %s in the meantime", snakemake.output[0])
-        sys.exit(0)
-    if number := os.environ.get("SLURM_JOB_ID"):
-        devices = os.environ.get("CUDA_VISIBLE_DEVICES") or "none"
-        logging.info("SLURM job %s on node %s, GPU %s", number, os.environ.get("SLURMD_NODENAME"), devices)
     try:
+        lock = OutputLock(snakemake.output, _identity(snakemake))
+        taken = lock.take()
+        _log_to(Path(snakemake.log[0]))
+        if not taken:
+            logging.info("another job made %s in the meantime", snakemake.output[0])
+            sys.exit(0)
+        if number := os.environ.get("SLURM_JOB_ID"):
+            devices = os.environ.get("CUDA_VISIBLE_DEVICES") or "none"
+            logging.info("SLURM job %s on node %s, GPU %s", number, os.environ.get("SLURMD_NODENAME"), devices)
         yield
         lock.done()
     except DueError as error:

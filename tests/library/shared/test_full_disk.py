@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from fake_snakemake import fake_snakemake
 from matplotlib.figure import Figure
 from small_disk import SmallDisk
 
@@ -128,12 +129,13 @@ def test_an_error_of_the_writer_leaves_no_hdf5_file(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_log_without_space_hides_no_message(disk, capsys):
+def test_a_log_without_space_hides_no_message(disk, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (disk.folder / "other").write_text("x")
     disk.leave(0)
 
     def fail():
-        with job(disk.folder / "a.log"):
+        with job(fake_snakemake(disk.folder / "a.log")):
             logging.info("begun")
             raise DueError("wrong")
 
@@ -168,18 +170,19 @@ def test_a_used_up_quota_is_a_full_disk():
     assert not is_disk_full(OSError(errno.EACCES, os.strerror(errno.EACCES)))
 
 
-def test_a_process_that_could_not_write_hdf5_ends_in_order(disk):
+def test_a_process_that_could_not_write_hdf5_ends_in_order(disk, tmp_path):
     script = f"""
 import numpy as np
 from due.hdf5 import writing_hdf5
 from due.job import job
-with job({str(disk.folder / "a.log")!r}), writing_hdf5({str(disk.folder / "a.h5")!r}) as file:
+from fake_snakemake import fake_snakemake
+with job(fake_snakemake({str(disk.folder / "a.log")!r})), writing_hdf5({str(disk.folder / "a.h5")!r}) as file:
     for number in range(100):
         file[f"{{number}}/array"] = np.ones(2000)
 """
     disk.leave(100_000)
-    environment = {"PYTHONPATH": str(LIBRARY.parent)}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    environment = {"PYTHONPATH": f"{LIBRARY.parent}:{Path(__file__).parents[2]}"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "No space left on the device while writing" in done.stderr

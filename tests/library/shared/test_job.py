@@ -13,17 +13,15 @@ import pytest
 from due import code
 
 ROOT = Path(__file__).parents[3]
-PATHS = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
+PATHS = {**os.environ, "PYTHONPATH": f"{ROOT / 'workflow'}:{ROOT / 'tests'}"}
 HEAD = """
 import os, time
 from pathlib import Path
-from types import SimpleNamespace
 from due.errors import DueError
 from due.files import replacing, write_text
 from due.job import job
-snakemake = SimpleNamespace(
-    rule="a", input=[], output=["made.txt"], params={"x": 1}, resources={"mem_mb": 1}, log=["logs/job.log"]
-)
+from fake_snakemake import fake_snakemake
+snakemake = fake_snakemake("logs/job.log")
 """
 
 
@@ -95,7 +93,7 @@ def test_a_job_that_is_asked_to_stop_leaves_no_half_file(tmp_path, number):
 )
 def test_gpus_are_hidden_from_a_job_that_asked_for_none(tmp_path, monkeypatch, asked, seen):
     monkeypatch.setitem(PATHS, "CUDA_VISIBLE_DEVICES", "0,1")
-    head = HEAD.replace('{"mem_mb": 1}', repr(asked))
+    head = f"{HEAD}snakemake.resources = {asked!r}\n"
     status, error, _ = run_job(tmp_path, f"assert os.environ['CUDA_VISIBLE_DEVICES'] == {seen!r}", head)
     assert status == 0, error
 
@@ -131,7 +129,7 @@ def test_a_job_takes_over_what_the_same_job_has_just_made(tmp_path):
 
 
 def test_a_job_with_other_parameters_runs_after_the_one_it_waited_for(tmp_path):
-    assert two_jobs(tmp_path, second_head=HEAD.replace('"x": 1', '"x": 2')) == 2
+    assert two_jobs(tmp_path, second_head=HEAD + "snakemake.params['x'] = 2\n") == 2
 
 
 def test_a_lock_does_not_outlive_a_killed_job(tmp_path):
@@ -187,3 +185,20 @@ def test_every_script_is_found_and_stays_in_its_rooms():
     assert "supervise" in rooms["train_classifier"]
     assert not {"supervise", "explain", "evaluate"} & rooms["map_weights"]
     assert not {"supervise", "train", "interpolate"} & rooms["extract_cases"]
+
+
+def test_a_disk_too_full_for_a_lock_is_a_sentence(tmp_path):
+    head = (
+        HEAD
+        + """
+import errno
+def refuse(*_, **__):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), ".snakemake/jobs")
+Path.mkdir = refuse
+"""
+    )
+    process = start_job(tmp_path, "pass", head)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "No space left on the device" in error
+    assert "Traceback" not in error
