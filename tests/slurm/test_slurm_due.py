@@ -149,45 +149,54 @@ def test_a_training_on_a_node_that_dies_goes_on_elsewhere(cluster, undisturbed, 
 
 
 def test_a_training_over_its_memory_is_given_more(cluster, undisturbed, again):
-    ask(again, train_classifier={"mem_mb": 600})
+    ask(again, train_classifier={"mem_mb": 400})
     with submit(cluster, again) as run:
         ends_like_undisturbed(run, undisturbed, ["FAILED", "COMPLETED"])
         memory = [job.memory for job in cluster.jobs(again) if job.rule == "train_classifier"]
-        assert memory == ["600M", "1200M"]
+        assert memory == ["400M", "800M"]
 
 
 def test_a_training_over_its_time_is_given_more_and_goes_on(cluster, undisturbed, again):
     ask(again, train_classifier={"runtime": 2})
     with submit(cluster, again) as run:
         wait_for_epoch(run, 5)
-        hang(again)
-        ends_like_undisturbed(run, undisturbed, ["TIMEOUT", "COMPLETED"])
+        tell_training(again, signal.SIGSTOP)
+        # Not TIMEOUT: a minute before its time ends, SLURM tells the job's Snakemake, which gives it up.
+        ends_like_undisturbed(run, undisturbed, ["FAILED", "COMPLETED"])
         limits = [job.time_limit for job in cluster.jobs(again) if job.rule == "train_classifier"]
         assert limits == ["2:00", "4:00"]
         assert resumed(run)
 
 
-def hang(folder):
-    """Stop the training's process, so that it takes time and does nothing."""
+def tell_training(folder, number):
+    """Send the training's process a signal: stopped, it takes time and does nothing."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             command, place = (process / "cmdline").read_bytes(), (process / "cwd").resolve()
         except OSError:
             continue
         if b"train_classifier.py" in command and place == folder.resolve():
-            os.kill(int(process.name), signal.SIGSTOP)
+            os.kill(int(process.name), number)
 
 
 def test_a_killed_snakemake_is_started_again_beside_its_job(cluster, undisturbed, again):
     with submit(cluster, again) as run:
         wait_for_epoch(run, 5)
+        tell_training(again, signal.SIGSTOP)  # so that it is still there when the second one starts
         os.killpg(run.process.pid, signal.SIGKILL)  # Snakemake; its job belongs to SLURM
         run.process.wait()
         with submit(cluster, again) as second:
-            ends_like_undisturbed_after_take_over(second, undisturbed)
+            until(lambda: "is being made by" in slurm_logs(again), 120, "the second job does not wait")
+            tell_training(again, signal.SIGCONT)
+            ends_after_taking_over(second, undisturbed)
 
 
-def ends_like_undisturbed_after_take_over(run, undisturbed):
+def slurm_logs(folder):
+    """Return what the jobs of a folder that are not yet over have said."""
+    return "".join(path.read_text() for path in (folder / ".snakemake/slurm_logs").rglob("*.log"))
+
+
+def ends_after_taking_over(run, undisturbed):
     """Check the run of a second head: two SLURM jobs for the training, of which one trained."""
     status, output = run.finish(420)
     assert status == 0, output[-5000:]

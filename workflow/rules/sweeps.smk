@@ -9,7 +9,7 @@ OUTPUTS
 
 
 rule figure_3:
-    """Figure 3: every method over the number of training samples."""
+    """Figure 3: every method, without ablations of DUE, over the number of training samples."""
     input:
         [
             f"results/{DATASET}/runs/{run_of(method, n)}/metrics.parquet"

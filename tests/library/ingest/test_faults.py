@@ -9,6 +9,7 @@ from pathlib import Path
 import pydicom
 import pytest
 from ct_series import change, cut, put, uncompress, write_series
+from fake_snakemake import fake_snakemake
 from pydicom.encaps import encapsulate
 from pydicom.uid import MPEG4HP41, RLELossless
 
@@ -398,7 +399,7 @@ def test_fault_rejects_its_victim_and_nothing_else(archive, tmp_path, caplog, sp
     assert not [record for record in caplog.records if "\n" in record.getMessage()]
     assert not [record for record in caplog.records if record.name == "pydicom"]
     table.to_parquet(tmp_path / "series.parquet")
-    with pytest.raises(SystemExit) as ended, job(tmp_path / "index.log"):
+    with pytest.raises(SystemExit) as ended, job(fake_snakemake(tmp_path / "index.log")):
         index(root, "stop")
     assert ended.value.code == 1
     log = (tmp_path / "index.log").read_text()
