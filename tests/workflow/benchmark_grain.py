@@ -11,13 +11,13 @@ from pathlib import Path
 
 from harness import TINY, Project
 
-METHODS = ("baseline", "baseline_plus", "due", "gradia_3d", "haics_3d", "due_uniform")
-SAMPLES = (4, 6)
+METHODS = ("baseline_plus", "due", "gradia_3d", "haics_3d", "due_uniform", "due_minmax")
+LAMBDAS = (1, 2)
 SEEDS = (0, 1, 2, 3, 4)
 TARGETS = [
-    f"results/demo/runs/{method}/n{n}_lambda{int(method != 'baseline')}/seed{seed}/model.pt"
+    f"results/demo/runs/{method}/n4_lambda{lambda_}/seed{seed}/model.pt"
     for method in METHODS
-    for n in SAMPLES
+    for lambda_ in LAMBDAS
     for seed in SEEDS
 ]
 
