@@ -54,4 +54,4 @@ def expected(jobs: Mapping[str, int], requests: Mapping[str, Request], seconds: 
 def _hours(hours: Mapping[str, float], requests: Mapping[str, Request]) -> str:
     """Return hours by rule as those of jobs with a GPU and those of others."""
     gpu = sum(value for rule, value in hours.items() if requests[rule].gpu)
-    return f"{gpu:.2g} h of jobs that can use a GPU and {sum(hours.values()) - gpu:.2g} h of others"
+    return f"{gpu:.3g} h of jobs that can use a GPU and {sum(hours.values()) - gpu:.3g} h of others"
