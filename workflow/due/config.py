@@ -151,7 +151,11 @@ class Cases(Settings):
     always_test: tuple[str, ...] = Field(
         ("LIDC-IDRI-0001",), description="Patients that are always tested on, never trained on."
     )
-    shards: Count = Field(1, description="Number of files, and so of parallel jobs, for per-lesion work.")
+    scans_per_shard: Count = Field(
+        64,
+        description="Scans per file, and so per job, of crops, variance and weights. Scans are counted in the "
+        "manifests of the archives.",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

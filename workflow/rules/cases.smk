@@ -29,6 +29,7 @@ rule split_patients:
         **asks("split_patients"),
     params:
         settings=config["cases"],
+        shards=len(SHARDS),
         seed=config["seed"],
         code=code_hash("split_patients"),
     message:

@@ -5,9 +5,11 @@ import hashlib
 import json
 import os
 from importlib.metadata import version
+from math import ceil
 from pathlib import Path
 
 from due.code import all_hashes, code_hash
+from due.download.scans import scans_in
 from due.ingest.state import folders_state
 from due.resources import growing
 
@@ -19,7 +21,10 @@ IS_DEMO = not ARCHIVES
 if IS_DEMO:
     ARCHIVES = {"lidc": "results/demo/dicom"}
 COHORT = "semi-synthetic cohort" if IS_DEMO else f"cohort {DATASET}"
-SHARDS = range(config["cases"]["shards"])
+SCANS = (
+    config["ingest"]["demo_patients"] + 1 if IS_DEMO else sum(map(scans_in, ARCHIVES))
+)
+SHARDS = range(ceil(SCANS / config["cases"]["scans_per_shard"]))
 METHODS = config["train"]["methods"]
 REFERENCE = "due" if "due" in METHODS else METHODS[0]
 # The ablations of DUE are compared in Table 1, not over the number of samples.

@@ -11,5 +11,6 @@ with job(snakemake):
         samples_file=Path(snakemake.output.samples),
         splits_file=Path(snakemake.output.splits),
         settings=snakemake.params.settings,
+        shards=snakemake.params.shards,
         seed=snakemake.params.seed,
     )

@@ -90,12 +90,12 @@ def test_every_loss_has_a_reason_and_the_counts_add_up(cohort):
 
 def test_blocks_kept_are_the_samples(cohort, tmp_path):
     cohort["lesions"].to_parquet(tmp_path / "lesions")
-    split = {"train": 0.4, "validation": 0.3, "always_test": [], "margin_mm": 0, "negatives_per_lesion": 3, "shards": 1}
+    split = {"train": 0.4, "validation": 0.3, "always_test": [], "margin_mm": 0, "negatives_per_lesion": 3}
     files = {f"{name}_file": tmp_path / name for name in ("lesions", "samples", "splits")}
     lesions = cohort["lesions"]
     lesions.loc[lesions["in_cohort"], "patient_id"] = [f"P{n}" for n in range(lesions["in_cohort"].sum())]
     lesions.to_parquet(tmp_path / "lesions")
-    plan_cases(settings=split, seed=0, **files)
+    plan_cases(settings=split, shards=1, seed=0, **files)
     samples = pd.read_parquet(tmp_path / "samples")
     flow = cohort_flow(cohort["scans"], lesions, samples, split)
     blocks = flow[flow["unit"] == "blocks"]

@@ -31,7 +31,6 @@ SETTINGS = {
     "train": 0.4,
     "validation": 0.3,
     "always_test": ["P0"],
-    "shards": 2,
     "grid": (8, 10, 12),
     "intensity": "window",
     "window": (-1000.0, 0.0),
@@ -74,6 +73,7 @@ def cohort(tmp_path):
         samples_file=tmp_path / "samples.parquet",
         splits_file=tmp_path / "splits.parquet",
         settings=SETTINGS,
+        shards=2,
         seed=0,
     )
     return tmp_path
@@ -203,7 +203,7 @@ def test_no_lesion_in_the_cohort_is_a_clear_error(tmp_path):
     lesions_table().assign(in_cohort=False).to_parquet(tmp_path / "lesions.parquet")
     files = {"samples_file": tmp_path / "s", "splits_file": tmp_path / "p"}
     with pytest.raises(DueError, match="no lesion of an accepted series"):
-        plan_cases(lesions_file=tmp_path / "lesions.parquet", settings=SETTINGS, seed=0, **files)
+        plan_cases(lesions_file=tmp_path / "lesions.parquet", settings=SETTINGS, shards=2, seed=0, **files)
     assert [path.name for path in tmp_path.iterdir()] == ["lesions.parquet"]
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from due.annotate.lidc import load_database
 from due.annotate.scans import cluster_scans, first_scans
-from due.download.manifest import MANIFESTS, read_manifest
+from due.download.manifest import read_manifest
+from due.download.scans import MANIFESTS, scans_in
 from due.ingest.checks import STEP_TOLERANCE
 
 NAMES = ["lidc.csv", "msd_pancreas.csv", "nih_pancreas.csv"]
@@ -39,6 +40,11 @@ def test_manifests_hold_the_whole_archive(archive, counts, files, gigabytes):
     assert table["url"].str.fullmatch(r"s3://idc-open-data/[0-9a-f-]{36}/").all()
     assert table["licence"].isin(["CC BY 3.0", "CC BY 4.0"]).all()
     assert not table.duplicated(["url"]).any()
+
+
+@pytest.mark.parametrize(("archive", "scans"), [("lidc", 1018), ("nih_pancreas", 80), ("msd_pancreas", 281)])
+def test_scans_are_images_not_label_maps(archive, scans):
+    assert scans_in(archive) == scans
 
 
 def test_lidc_is_the_contour_databases_scans():

@@ -14,7 +14,9 @@ from due.seeds import numpy_generator
 from due.volume import Box
 
 
-def plan_cases(*, lesions_file: Path, samples_file: Path, splits_file: Path, settings: dict, seed: int) -> None:
+def plan_cases(
+    *, lesions_file: Path, samples_file: Path, splits_file: Path, settings: dict, shards: int, seed: int
+) -> None:
     """Write the split of each cohort patient and the list of all samples.
 
     Args:
@@ -22,6 +24,7 @@ def plan_cases(*, lesions_file: Path, samples_file: Path, splits_file: Path, set
         samples_file: where the samples go.
         splits_file: where the splits go.
         settings: the settings `cases`.
+        shards: number of files that the lesions' crops are spread over.
         seed: seed of the split and of the choice of neighbours.
 
     Raises:
@@ -42,7 +45,7 @@ def plan_cases(*, lesions_file: Path, samples_file: Path, splits_file: Path, set
     )
     split_of = splits.set_index("patient_id").split
     rows = [
-        {**row, "split": split_of[lesion.patient_id], "shard": number % settings["shards"]}
+        {**row, "split": split_of[lesion.patient_id], "shard": number % shards}
         for number, (_, lesion) in enumerate(lesions.iterrows())
         for row in samples_of(lesion, settings["margin_mm"], settings["negatives_per_lesion"], seed)
     ]

@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from due.download.decathlon import extract_tar, fetch_tar
-from due.download.manifest import MANIFESTS, read_manifest
+from due.download.manifest import read_manifest
 from due.download.remote import Server
+from due.download.scans import MANIFESTS
 from due.download.series import fetch_all
 from due.errors import DueError
 from due.files import write_csv

@@ -10,7 +10,7 @@ import idc_index_data
 import pandas as pd
 from monai.apps.datasets import DecathlonDataset
 
-from due.download.manifest import MANIFESTS
+from due.download.scans import MANIFESTS
 from due.files import write_csv
 
 COLLECTIONS = {"lidc": ("lidc_idri", ["CT"]), "nih_pancreas": ("pancreas_ct", ["CT", "SEG"])}
@@ -39,6 +39,7 @@ def make_manifests(folder: Path) -> None:
     task = {
         "series_uid": TASK,
         "modality": "CT",
+        "scans": 281,  # those with labels, as the DUE paper counts them
         "url": DecathlonDataset.resource[TASK],
         "md5": DecathlonDataset.md5[TASK],
         "licence": "CC BY-SA 4.0",

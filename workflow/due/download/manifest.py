@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from due.download.scans import MANIFESTS
 from due.errors import DueError
-
-MANIFESTS = Path(__file__).parent / "manifests"
 
 
 def read_manifest(file: Path, patients: Sequence[str] = ()) -> pd.DataFrame:
@@ -15,7 +14,8 @@ def read_manifest(file: Path, patients: Sequence[str] = ()) -> pd.DataFrame:
 
     Returns:
         `series_uid`, `patient_id`, `modality`, `instances` (files), `size_mb` (10^6 bytes), `url`, `licence` and `doi`;
-        for the Decathlon's one archive file `series_uid`, `modality`, `url`, `md5`, `licence` and `doi`.
+        for the Decathlon's one archive file `series_uid`, `modality`, `scans` (with labels), `url`, `md5`,
+        `licence` and `doi`.
 
     Raises:
         DueError: there is no such manifest, or it does not hold a patient.
