@@ -1,13 +1,14 @@
 # make demo   the whole pipeline on the demo cohort, from DICOM to Table 1 and the report;
 #             make demo CONFIG=mine.yaml runs it with the settings of that file
 # make test   style, workflow lint, tests with coverage
+# make test-slow   a disk that is full in the middle of each stage, about ten minutes
 # make test-slurm   tests on a SLURM of two nodes that they start on this machine, some minutes
 PYTHON ?= python3
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
 SETTINGS := $(if $(CONFIG),--configfile $(CONFIG))
 
-.PHONY: demo test test-slurm format settings clean
+.PHONY: demo test test-slow test-slurm format settings clean
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores $(CORES) $(SETTINGS)
@@ -20,8 +21,11 @@ test: .venv/installed
 	$(BIN)/codespell
 	$(BIN)/snakemake --lint
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/workflow tests/library tests/browser --durations=15 \
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder tests/workflow tests/library tests/browser --durations=15 \
 		--cov --cov-report=term --cov-fail-under=90
+
+test-slow: .venv/installed
+	$(BIN)/python -m pytest tests/workflow -m slow --durations=5 -rs
 
 # In one process: each more would start a cluster of its own.
 test-slurm: .venv/installed

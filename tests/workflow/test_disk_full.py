@@ -11,6 +11,8 @@ import pytest
 from harness import Project, failing
 from small_disk import SmallDisk
 
+pytestmark = pytest.mark.slow
+
 RUN = "demo/runs/res_l/n4_lambda1"
 OUTPUTS = {
     "make_demo_cohort": ("demo/dicom",),

@@ -27,13 +27,6 @@ SCANS = (
 SHARDS = range(ceil(SCANS / config["cases"]["scans_per_shard"]))
 METHODS = config["train"]["methods"]
 REFERENCE = "due" if "due" in METHODS else METHODS[0]
-# The ablations of DUE are compared in Table 1, not over the number of samples.
-SAMPLE_SWEEP = [
-    (method, n)
-    for method in METHODS
-    if not method.startswith("due_")
-    for n in config["paper"]["samples"]
-]
 SEEDS = config["train"]["seeds"]
 # MB on the disk; the Decathlon's archive file and what is in it, for a while (its size is from memory).
 DISK_MB = {"lidc": 135_000, "nih_pancreas": 11_000, "msd_pancreas": 25_000}
@@ -41,15 +34,10 @@ THREADS = config["train"]["threads"]
 # What the training of a classifier depends on; samples, lambda and seeds stand in its path.
 NOT_TRAINED_BY = {"methods", "samples", "lambda", "seeds", "threads", "seeds_per_job"}
 TRAINING = {k: v for k, v in config["train"].items() if k not in NOT_TRAINED_BY}
-# The seeds that one job trains, as they stand in paths.
-SEEDS_OF_JOB = SEEDS if config["train"]["seeds_per_job"] == "all" else ["{seed}"]
 MODELS = expand(
     "results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/model.pt",
     seed=SEEDS,
     allow_missing=True,
-)
-TRAINING_JOB = "{method}_n{n}_lambda{lam}" + (
-    "" if SEEDS_OF_JOB == SEEDS else "_seed{seed}"
 )
 
 

@@ -7,6 +7,14 @@ OUTPUTS
     results/figures/{dataset}_figure6.png, .pdf  scores over the weight of the explanation loss
 """
 
+# The ablations of DUE are compared in Table 1, not over the number of samples.
+SAMPLE_SWEEP = [
+    (method, n)
+    for method in METHODS
+    if not method.startswith("due_")
+    for n in config["paper"]["samples"]
+]
+
 
 rule figure_3:
     """Figure 3: every method, without ablations of DUE, over the number of training samples."""

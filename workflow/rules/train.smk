@@ -9,6 +9,12 @@ OUTPUTS, under results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/
     progress.png  the same, drawn
 """
 
+# The seeds that one job trains, as they stand in paths.
+SEEDS_OF_JOB = SEEDS if config["train"]["seeds_per_job"] == "all" else ["{seed}"]
+TRAINING_JOB = "{method}_n{n}_lambda{lam}" + (
+    "" if SEEDS_OF_JOB == SEEDS else "_seed{seed}"
+)
+
 
 rule train_classifier:
     """Train one method with all seeds; a cut job goes on where it stopped."""
