@@ -1,7 +1,7 @@
 # make demo   the whole pipeline on the demo cohort, from DICOM to Table 1 and the report;
 #             make demo CONFIG=mine.yaml runs it with the settings of that file
 # make test   style, workflow lint, tests with coverage
-# make test-slow   a disk that is full in the middle of each stage, about ten minutes
+# make test-slow   the cache between copies, and a disk that is full in the middle of each stage: 15 minutes
 # make test-slurm   tests on a SLURM of two nodes that they start on this machine, some minutes
 PYTHON ?= python3
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)

@@ -5,6 +5,8 @@ import os
 import pytest
 from harness import Project
 
+pytestmark = pytest.mark.slow
+
 TARGET = "results/demo/uncertainty/model.pt"
 CACHED = {"extract_cases", "train_interpolator", "sample_variance", "train_uncertainty"}
 

@@ -54,4 +54,11 @@ def expected(jobs: Mapping[str, int], requests: Mapping[str, Request], seconds: 
 def _hours(hours: Mapping[str, float], requests: Mapping[str, Request]) -> str:
     """Return hours by rule as those of jobs with a GPU and those of others."""
     gpu = sum(value for rule, value in hours.items() if requests[rule].gpu)
-    return f"{gpu:.3g} h of jobs that can use a GPU and {sum(hours.values()) - gpu:.3g} h of others"
+    return f"{_duration(gpu)} of jobs that can use a GPU and {_duration(sum(hours.values()) - gpu)} of others"
+
+
+def _duration(hours: float) -> str:
+    """Return hours as people write them: minutes below one hour, no decimals from ten on."""
+    if hours < 1:
+        return f"{hours * MINUTES_PER_HOUR:.0f} min"
+    return f"{hours:.1f} h" if hours < 10 else f"{hours:,.0f} h"

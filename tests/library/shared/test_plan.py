@@ -24,9 +24,16 @@ def test_records_of_all_datasets_count_by_rule(tmp_path):
 def test_records_count_where_there_are_some_and_limits_elsewhere():
     text = expected({"train": 10, "table": 4, "default": 1}, REQUESTS, {"train": 720.0})
     assert "14 jobs" in text
-    assert "2 h of jobs that can use a GPU and 0 h of others by the records" in text
-    assert "at most 0 h of jobs that can use a GPU and 2 h of others for table without a record" in text
+    assert "2.0 h of jobs that can use a GPU and 0 min of others by the records" in text
+    assert "at most 0 min of jobs that can use a GPU and 2.0 h of others for table without a record" in text
     assert "at most 3.0 GB" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(36, "6 min of"), (720, "2.0 h of"), (5_000_000, "13,889 h of"), (0, "0 min of")]
+)
+def test_times_are_written_as_people_do(seconds, text):
+    assert f"{text} jobs that can use a GPU" in expected({"train": 10}, REQUESTS, {"train": seconds})
 
 
 @pytest.mark.parametrize(
