@@ -47,6 +47,8 @@ def test_a_missing_slice_is_named(project, dicom):
     output = indexed(project, dicom)
     assert re.search(r"Slice gap of 5 mm between files \S+ and \S+ of series [0-9.]+ \(expected 2\.5 mm\)", output)
     assert not (project.folder / "results/mine/ingest/series.parquet").exists()
+    last = output[output.index("Failed, and all that depends on it was not made (1):") :]
+    assert re.search(r"^  index_series, results/mine/logs/index_series.log: Slice gap of 5 mm", last, re.M)
 
 
 def test_a_truncated_file_is_named(project, dicom):
