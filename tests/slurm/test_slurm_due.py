@@ -24,8 +24,8 @@ TRAIN = {**TINY["train"], "methods": ["due"], "epochs": EPOCHS}
 CLUSTER = {"cpu_partition": "cpu", "gpu_partition": "gpu"}
 SETTINGS = {**TINY, "train": TRAIN, "cluster": CLUSTER}
 SUBMITTING = (sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm")
-# A shorter wait than the profile's: jobs that take seconds are seen at their second query.
-ARGUMENTS = ("--slurm-init-seconds-before-status-checks", "4", "table_1")
+# A shorter wait than the profile's for jobs that take seconds.
+ARGUMENTS = ("--slurm-init-seconds-before-status-checks", "9", "table_1")
 RUN = "results/demo/runs/due/n4_lambda1"
 LOG = "results/demo/logs/train_classifier/due_n4_lambda1.log"
 AFTER_TRAINING = ["train_classifier", "explain_classifier", "evaluate_classifier", "table_1"]

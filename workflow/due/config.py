@@ -153,8 +153,8 @@ class Cases(Settings):
     )
     scans_per_shard: Count = Field(
         64,
-        description="Scans per file, and so per job, of crops, variance and weights. Scans are counted in the "
-        "manifests of the archives.",
+        description="Scans, about, per file of crops, variance and weights, and so per job: as many as the archives' "
+        "folders have patients, at most those of their manifests.",
     )
 
     @model_validator(mode="after")

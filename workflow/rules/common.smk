@@ -22,7 +22,9 @@ if IS_DEMO:
     ARCHIVES = {"lidc": "results/demo/dicom"}
 COHORT = "semi-synthetic cohort" if IS_DEMO else f"cohort {DATASET}"
 SCANS = (
-    config["ingest"]["demo_patients"] + 1 if IS_DEMO else sum(map(scans_in, ARCHIVES))
+    config["ingest"]["demo_patients"] + 1
+    if IS_DEMO
+    else sum(scans_in(name, folder) for name, folder in ARCHIVES.items())
 )
 SHARDS = range(ceil(SCANS / config["cases"]["scans_per_shard"]))
 METHODS = config["train"]["methods"]

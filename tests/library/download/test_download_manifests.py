@@ -43,8 +43,25 @@ def test_manifests_hold_the_whole_archive(archive, counts, files, gigabytes):
 
 
 @pytest.mark.parametrize(("archive", "scans"), [("lidc", 1018), ("nih_pancreas", 80), ("msd_pancreas", 281)])
-def test_scans_are_images_not_label_maps(archive, scans):
-    assert scans_in(archive) == scans
+def test_scans_of_an_archive_to_be_downloaded_are_images_not_label_maps(tmp_path, archive, scans):
+    assert scans_in(archive, tmp_path / "none") == scans_in(archive, tmp_path) == scans
+
+
+@pytest.mark.parametrize(
+    ("archive", "files", "scans"),
+    [
+        ("lidc", ["a/1/x.dcm", "b/1/x.dcm", "b/2/x.dcm", ".DS_Store"], 2),
+        ("lidc", ["LIDC-IDRI/a/1/x.dcm", "LIDC-IDRI/b/1/x.dcm"], 2),
+        ("nih_pancreas", [f"{number}.dcm" for number in range(100)], 80),
+        ("msd_pancreas", ["imagesTr/a.nii.gz", "imagesTr/._a.nii.gz", "imagesTr/b.nii.gz", "labelsTr/a.nii.gz"], 2),
+    ],
+)
+def test_scans_of_a_part_are_its_patients_or_images(tmp_path, archive, files, scans):
+    for file in files:
+        path = tmp_path / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert scans_in(archive, tmp_path) == scans
 
 
 def test_lidc_is_the_contour_databases_scans():
