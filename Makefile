@@ -36,9 +36,9 @@ format: .venv/installed
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-# Writes config/ and the JSON schema anew from workflow/due/config.py.
+# Writes config/ and the JSON schema anew from workflow/explainct/config.
 settings: .venv/installed
-	PYTHONPATH=workflow $(BIN)/python -m due.config
+	PYTHONPATH=workflow $(BIN)/python -m explainct.config.generate
 
 # Removes results, never the environment.
 clean:

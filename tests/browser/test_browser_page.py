@@ -12,7 +12,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from webdriver import chromium
 
-from due.paper.browser import BrowserCase, Layer, write_browser
+from explainct.report.slice_browser import BrowserCase, Layer, write_browser
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("chromium") and shutil.which("chromedriver")),

@@ -9,7 +9,7 @@ import yaml
 from harness import TINY, Project
 from mini_pancreas import make_msd, make_nih
 
-from due.config import read_config
+from explainct.config import read_config
 
 BROKEN = "LIDC-IDRI-0001"
 

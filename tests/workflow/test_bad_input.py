@@ -8,7 +8,7 @@ import pydicom
 import pytest
 from harness import Project, failing
 
-from due.annotate.lidc import load_database
+from explainct.data.annotate.lidc_database import load_database
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ def test_a_second_copy_trains_nothing_until_the_code_changes(tmp_path, run_with_
     shards = [(second.folder / f"results/demo/cases/{shard}.h5").read_bytes() for shard in (0, 1)]
     assert shards[0] != shards[1]
     third = Project(tmp_path / "third")
-    module = third.folder / "workflow/due/interpolate/diffusion.py"
+    module = third.folder / "workflow/explainct/due/interpolation/diffusion.py"
     module.write_text(module.read_text() + "# edited\n")
     computed = run_with_cache(third)
     assert computed >= {"train_interpolator", "sample_variance", "train_uncertainty"}

@@ -10,7 +10,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RULE_FILES = sorted((ROOT / "workflow/rules").glob("*.smk"))
-IMAGES = ("Containerfile", "envs/due.def")
+IMAGES = ("Containerfile", "envs/explainct.def")
 INSTALL = "--group run --extra-index-url"
 
 

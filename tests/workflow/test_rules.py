@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from due.resources import read_requests
+from explainct.runtime.requests import read_requests
 
 ROOT = Path(__file__).parents[2]
 REQUESTS = read_requests(ROOT / "config/resources.csv")
@@ -85,5 +85,5 @@ def test_results_of_the_report_have_few_categories_and_names():
 
 def test_the_conda_environment_has_the_projects_versions():
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
-    environment = yaml.safe_load((ROOT / "envs/due.yaml").read_text())
+    environment = yaml.safe_load((ROOT / "envs/explainct.yaml").read_text())
     assert environment["dependencies"][-1]["pip"] == groups["run"]

@@ -169,7 +169,7 @@ def test_the_planted_cue_has_a_plan(project):
 
 def test_an_edit_in_supervise_reruns_training_and_what_follows(finished, edit):
     assert finished.planned() == set()
-    edit("workflow/due/supervise/weighted_l1.py", "\n# a comment is an edit too\n")
+    edit("workflow/explainct/learning/losses/due.py", "\n# a comment is an edit too\n")
     assert finished.planned() == AFTER_TRAINING
 
 

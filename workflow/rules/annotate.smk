@@ -24,7 +24,7 @@ rule extract_annotations:
     benchmark:
         "results/{dataset}/benchmarks/extract_annotations.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("extract_annotations"),
@@ -48,7 +48,7 @@ rule count_lidc:
     benchmark:
         "results/benchmarks/count_lidc.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("count_lidc"),

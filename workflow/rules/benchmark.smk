@@ -20,7 +20,7 @@ rule benchmark_annotation:
     benchmark:
         "results/benchmarks/annotation.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("benchmark_annotation"),
@@ -41,7 +41,7 @@ rule benchmark_crop:
     benchmark:
         "results/benchmarks/crop.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("benchmark_crop"),
@@ -65,7 +65,7 @@ rule benchmark_uncertainty:
     benchmark:
         "results/benchmarks/uncertainty.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: THREADS
     resources:
         **asks("benchmark_uncertainty"),
@@ -91,7 +91,7 @@ rule benchmark_supervision:
     benchmark:
         "results/benchmarks/supervision.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: THREADS
     resources:
         **asks("benchmark_supervision"),
@@ -128,7 +128,7 @@ rule benchmark_stages:
     benchmark:
         f"results/{DATASET}/benchmarks/benchmark_stages.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("benchmark_stages"),

@@ -24,7 +24,7 @@ rule fill_browsed:
     benchmark:
         "results/{dataset}/benchmarks/fill_browsed.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: THREADS
     resources:
         **asks("fill_browsed"),
@@ -64,7 +64,7 @@ rule slice_browser:
     benchmark:
         "results/{dataset}/benchmarks/slice_browser.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("slice_browser"),

@@ -23,7 +23,7 @@ rule split_patients:
     benchmark:
         "results/{dataset}/benchmarks/split_patients.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("split_patients"),
@@ -58,7 +58,7 @@ rule cohort_flow:
     benchmark:
         "results/{dataset}/benchmarks/cohort_flow.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("cohort_flow"),
@@ -86,7 +86,7 @@ rule extract_cases:
         "results/{dataset}/benchmarks/extract_cases/{shard}.tsv"
     cache: CACHED
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("extract_cases"),
@@ -112,7 +112,7 @@ rule list_cases:
     benchmark:
         "results/{dataset}/benchmarks/list_cases.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("list_cases"),

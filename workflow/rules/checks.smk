@@ -32,7 +32,7 @@ rule run_record:
     benchmark:
         f"results/{DATASET}/benchmarks/run_record.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("run_record"),
@@ -61,7 +61,7 @@ rule audit_published:
     benchmark:
         "results/benchmarks/audit_published.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("audit_published"),
@@ -92,7 +92,7 @@ rule probe_confounders:
     benchmark:
         "results/{dataset}/benchmarks/probe_confounders.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("probe_confounders"),

@@ -8,10 +8,10 @@ from importlib.metadata import version
 from math import ceil
 from pathlib import Path
 
-from due.code import all_hashes, code_hash
-from due.download.scans import scans_in
-from due.ingest.state import folders_state
-from due.resources import growing
+from explainct.runtime.code_hash import all_hashes, code_hash
+from explainct.data.datasets.scan_count import scans_in
+from explainct.data.datasets.fingerprint import folders_state
+from explainct.runtime.requests import growing
 
 DATASET = config["dataset"]
 ARCHIVES = {

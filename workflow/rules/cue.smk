@@ -26,7 +26,7 @@ rule predict_cued:
     benchmark:
         "results/{dataset}/benchmarks/predict_cued/{method}_n{n}_lambda{lam}.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: THREADS
     resources:
         **asks("predict_cued"),
@@ -59,7 +59,7 @@ rule cue_table:
     benchmark:
         f"results/{DATASET}/benchmarks/cue_table.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("cue_table"),

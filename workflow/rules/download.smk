@@ -18,7 +18,7 @@ rule download_archive:
         archive="|".join(DISK_MB),
     retries: 2
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 4
     resources:
         **asks("download_archive"),

@@ -27,7 +27,7 @@ rule explain_classifier:
     benchmark:
         "results/{dataset}/benchmarks/explain_classifier/{method}_n{n}_lambda{lam}.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: THREADS
     resources:
         **asks("explain_classifier"),
@@ -60,7 +60,7 @@ rule evaluate_classifier:
     benchmark:
         "results/{dataset}/benchmarks/evaluate_classifier/{method}_n{n}_lambda{lam}.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("evaluate_classifier"),

@@ -28,7 +28,7 @@ rule compare_explainers:
     benchmark:
         "results/{dataset}/benchmarks/compare_explainers/{method}_n{n}_lambda{lam}.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: THREADS
     resources:
         **asks("compare_explainers"),

@@ -24,7 +24,7 @@ rule export_masks:
     benchmark:
         f"results/{DATASET}/benchmarks/export_masks.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("export_masks"),

@@ -20,7 +20,7 @@ rule fetch_real_ct:
         "results/demo/benchmarks/fetch_real_ct.tsv"
     retries: 2
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("fetch_real_ct"),
@@ -44,7 +44,7 @@ rule make_demo_cohort:
     benchmark:
         "results/demo/benchmarks/make_demo_cohort.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 2
     resources:
         **asks("make_demo_cohort"),
@@ -76,7 +76,7 @@ rule index_series:
     benchmark:
         "results/{dataset}/benchmarks/index_series.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("index_series"),

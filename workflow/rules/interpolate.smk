@@ -23,7 +23,7 @@ rule train_interpolator:
         "results/{dataset}/benchmarks/train_interpolator.tsv"
     cache: CACHED
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: THREADS
     resources:
         **asks("train_interpolator"),
@@ -59,7 +59,7 @@ rule evaluate_interpolator:
     benchmark:
         "results/{dataset}/benchmarks/evaluate_interpolator.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: THREADS
     resources:
         **asks("evaluate_interpolator"),

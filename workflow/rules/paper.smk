@@ -33,7 +33,7 @@ rule table_1:
     benchmark:
         f"results/{DATASET}/benchmarks/table_1.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("table_1"),
@@ -67,7 +67,7 @@ rule compare_methods:
     benchmark:
         f"results/{DATASET}/benchmarks/compare_methods.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("compare_methods"),
@@ -103,7 +103,7 @@ rule figure_4:
     benchmark:
         "results/{dataset}/benchmarks/figure_4.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("figure_4"),
@@ -136,7 +136,7 @@ rule figure_5:
     benchmark:
         "results/{dataset}/benchmarks/figure_5.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("figure_5"),

@@ -29,7 +29,7 @@ rule figure_gap:
     benchmark:
         "results/{dataset}/benchmarks/figure_gap.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("figure_gap"),
@@ -61,7 +61,7 @@ rule figure_table1:
     benchmark:
         f"results/{DATASET}/benchmarks/figure_table1.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("figure_table1"),
@@ -93,7 +93,7 @@ rule figure_reliability:
     benchmark:
         f"results/{DATASET}/benchmarks/figure_reliability.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("figure_reliability"),

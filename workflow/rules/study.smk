@@ -26,7 +26,7 @@ rule fill_hidden_slices:
     benchmark:
         "results/study/benchmarks/fill_{filler}.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: THREADS
     resources:
         **asks("fill_hidden_slices"),
@@ -55,7 +55,7 @@ rule check_sampler:
     benchmark:
         "results/study/benchmarks/check_sampler.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: THREADS
     resources:
         **asks("check_sampler"),
@@ -104,7 +104,7 @@ rule interpolation_study:
     benchmark:
         "results/benchmarks/interpolation_study.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("interpolation_study"),

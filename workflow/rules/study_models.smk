@@ -23,7 +23,7 @@ rule train_study_model:
         "results/study/benchmarks/train_{kind}.tsv"
     cache: CACHED
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: THREADS
     resources:
         **asks("train_study_model"),
@@ -54,7 +54,7 @@ rule sample_study_variance:
         "results/study/benchmarks/sample_variance.tsv"
     cache: CACHED
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: THREADS
     resources:
         **asks("sample_study_variance"),
@@ -84,7 +84,7 @@ rule train_study_uncertainty:
         "results/study/benchmarks/train_uncertainty.tsv"
     cache: CACHED
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: THREADS
     resources:
         **asks("train_study_uncertainty"),

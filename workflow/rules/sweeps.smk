@@ -36,7 +36,7 @@ rule figure_3:
     benchmark:
         f"results/{DATASET}/benchmarks/figure_3.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("figure_3"),
@@ -72,7 +72,7 @@ rule figure_6:
     benchmark:
         f"results/{DATASET}/benchmarks/figure_6.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("figure_6"),

@@ -50,7 +50,7 @@ rule train_classifier:
     benchmark:
         f"results/{{dataset}}/benchmarks/train_classifier/{TRAINING_JOB}.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: THREADS
     resources:
         **asks("train_classifier"),

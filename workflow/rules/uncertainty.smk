@@ -26,7 +26,7 @@ rule sample_variance:
         "results/{dataset}/benchmarks/sample_variance/{shard}.tsv"
     cache: CACHED
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: THREADS
     resources:
         **asks("sample_variance"),
@@ -57,7 +57,7 @@ rule train_uncertainty:
         "results/{dataset}/benchmarks/train_uncertainty.tsv"
     cache: CACHED
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: THREADS
     resources:
         **asks("train_uncertainty"),
@@ -89,7 +89,7 @@ rule map_weights:
     benchmark:
         "results/{dataset}/benchmarks/map_weights/{shard}.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: THREADS
     resources:
         **asks("map_weights"),
@@ -117,7 +117,7 @@ rule list_weights:
     benchmark:
         "results/{dataset}/benchmarks/list_weights.tsv"
     conda:
-        "../../envs/due.yaml"
+        "../../envs/explainct.yaml"
     threads: 1
     resources:
         **asks("list_weights"),

@@ -1,7 +1,7 @@
 """Check the printed numbers of the five papers against each other."""
 
-from due.job import job
-from due.paper.audit import audit_published
+from explainct.report.audit.audit import audit_published
+from explainct.runtime.job import job
 
 with job(snakemake):
     audit_published(snakemake.output.csv, snakemake.output.md)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from due.annotate.benchmark import benchmark_annotation
-from due.job import job
+from explainct.benchmarks.consensus import benchmark_annotation
+from explainct.runtime.job import job
 
 with job(snakemake):
     benchmark_annotation(out=Path(snakemake.output[0]))

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from due.ingest.benchmark import benchmark_crop
-from due.job import job
+from explainct.benchmarks.crop import benchmark_crop
+from explainct.runtime.job import job
 
 with job(snakemake):
     benchmark_crop(out=Path(snakemake.output[0]), folder=Path(snakemake.resources.tmpdir))

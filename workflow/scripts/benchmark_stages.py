@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from due.job import job
-from due.paper.stages import write_stage_times
+from explainct.report.stage_times import write_stage_times
+from explainct.runtime.job import job
 
 with job(snakemake):
     write_stage_times(

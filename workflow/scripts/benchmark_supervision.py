@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from due.job import job
-from due.train.benchmark import benchmark_supervision
-from due.train.device import choose_compute
+from explainct.benchmarks.supervision import benchmark_supervision
+from explainct.runtime.device import choose_compute
+from explainct.runtime.job import job
 
 with job(snakemake):
     benchmark_supervision(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from due.job import job
-from due.study.benchmark import benchmark_uncertainty
-from due.train.device import choose_compute
+from explainct.benchmarks.uncertainty import benchmark_uncertainty
+from explainct.runtime.device import choose_compute
+from explainct.runtime.job import job
 
 with job(snakemake):
     benchmark_uncertainty(

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from due.annotate.flow import cohort_flow
-from due.files import write_csv
-from due.job import job
-from due.paper.figure_flow import figure_flow
+from explainct.data.annotate.cohort_flow import cohort_flow
+from explainct.due.paper.cohort_flow_figure import figure_flow
+from explainct.runtime.files import write_csv
+from explainct.runtime.job import job
 
 with job(snakemake):
     names = ("scans", "lesions", "samples")

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from due.cases.store import CaseStore
-from due.evaluate.explained import compare_explainers
-from due.files import read_shards
-from due.job import job
-from due.paper.choice import choose_lesions
-from due.train.device import choose_compute
+from explainct.data.samples.reader import CaseStore
+from explainct.due.paper.shown_lesions import choose_lesions
+from explainct.runtime.device import choose_compute
+from explainct.runtime.files import read_shards
+from explainct.runtime.job import job
+from explainct.scoring.evaluate.explainers import compare_explainers
 
 with job(snakemake):
     settings = snakemake.params.settings

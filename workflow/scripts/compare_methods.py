@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from due.job import job
-from due.paper.comparison import compare_methods
+from explainct.due.paper.differences_table import compare_methods
+from explainct.runtime.job import job
 
 with job(snakemake):
     methods = snakemake.params.methods

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from due.job import job
-from due.paper.cue_table import cue_table
+from explainct.due.paper.planted_cue_table import cue_table
+from explainct.runtime.job import job
 
 with job(snakemake):
     cue_table(

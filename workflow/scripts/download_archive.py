@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from due.download.archive import download_archive
-from due.job import job
+from explainct.data.download.archive import download_archive
+from explainct.runtime.job import job
 
 with job(snakemake):
     download_archive(

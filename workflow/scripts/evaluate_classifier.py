@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from due.cases.store import CaseStore
-from due.evaluate.score import evaluate_classifier
-from due.files import read_shards
-from due.job import job
-from due.supervise.registry import METHODS
+from explainct.data.samples.reader import CaseStore
+from explainct.learning.train.methods import METHODS
+from explainct.runtime.files import read_shards
+from explainct.runtime.job import job
+from explainct.scoring.evaluate.score import evaluate_classifier
 
 with job(snakemake):
     store = CaseStore(

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from due.cases.store import CaseStore
-from due.evaluate.predict import explain_classifier
-from due.files import read_shards
-from due.job import job
-from due.train.device import choose_compute
+from explainct.data.samples.reader import CaseStore
+from explainct.runtime.device import choose_compute
+from explainct.runtime.files import read_shards
+from explainct.runtime.job import job
+from explainct.scoring.evaluate.predict import explain_classifier
 
 with job(snakemake):
     store = CaseStore(

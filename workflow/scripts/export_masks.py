@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from due.export.lesions import export_lesions
-from due.files import read_shards
-from due.job import job
+from explainct.data.export.lesions import export_lesions
+from explainct.runtime.files import read_shards
+from explainct.runtime.job import job
 
 with job(snakemake):
     export_lesions(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from due.annotate.archives import annotate_archives
-from due.job import job
+from explainct.data.annotate.annotate import annotate_archives
+from explainct.runtime.job import job
 
 with job(snakemake):
     annotate_archives(

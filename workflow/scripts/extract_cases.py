@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from due.cases.store import extract_cases
-from due.job import job
+from explainct.data.samples.crops import extract_cases
+from explainct.runtime.job import job
 
 with job(snakemake):
     extract_cases(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from due.ingest.source import fetch_real_ct
-from due.job import job
+from explainct.data.demo.real_ct import fetch_real_ct
+from explainct.runtime.job import job
 
 with job(snakemake):
     fetch_real_ct(Path(snakemake.output.ct).parent)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from due.job import job
-from due.paper.sweeps import figure_3
+from explainct.due.paper.figures3_6 import figure_3
+from explainct.runtime.job import job
 
 with job(snakemake):
     runs = map(tuple, snakemake.params.runs)

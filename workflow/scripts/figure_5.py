@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from due.job import job
-from due.paper.figure5 import figure_5
+from explainct.due.paper.figure5 import figure_5
+from explainct.runtime.job import job
 
 with job(snakemake):
     figure_5(

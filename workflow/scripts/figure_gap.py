@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from due.files import read_shards
-from due.job import job
-from due.paper.figure_gap import figure_gap
+from explainct.due.paper.filled_gap_figure import figure_gap
+from explainct.runtime.files import read_shards
+from explainct.runtime.job import job
 
 with job(snakemake):
     figure_gap(

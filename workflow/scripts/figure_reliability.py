@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from due.job import job
-from due.paper.figure_reliability import figure_reliability
+from explainct.due.paper.reliability_figure import figure_reliability
+from explainct.runtime.job import job
 
 with job(snakemake):
     figure_reliability(

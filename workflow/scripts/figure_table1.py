@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from due.job import job
-from due.paper.figure_table1 import figure_table1
+from explainct.due.paper.table1_figure import figure_table1
+from explainct.runtime.job import job
 
 with job(snakemake):
     methods = snakemake.params.methods

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from due.job import job
-from due.paper.choice import choose_lesions
-from due.train.device import choose_compute
-from due.uncertainty.weights import map_weights
+from explainct.due.paper.shown_lesions import choose_lesions
+from explainct.due.uncertainty.voxel_weights import map_weights
+from explainct.runtime.device import choose_compute
+from explainct.runtime.job import job
 
 with job(snakemake):
     shown = choose_lesions(pd.read_parquet(snakemake.input.samples), rows=snakemake.params.rows)

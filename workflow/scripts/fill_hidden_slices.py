@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from due.job import job
-from due.study.training import fill_for_study
-from due.train.device import choose_compute
+from explainct.due.interpolation_study.train_models import fill_for_study
+from explainct.runtime.device import choose_compute
+from explainct.runtime.job import job
 
 with job(snakemake):
     fill_for_study(

@@ -1,8 +1,8 @@
 """List every CT series with its geometry and a verdict."""
 
-from due.files import write_csv, write_parquet
-from due.ingest.archives import index_archives, left_out
-from due.job import job
+from explainct.data.datasets.registry import index_archives, left_out
+from explainct.runtime.files import write_csv, write_parquet
+from explainct.runtime.job import job
 
 with job(snakemake):
     table = index_archives(

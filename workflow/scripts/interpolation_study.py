@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from due.job import job
-from due.paper.figure_interpolation import figure_interpolation
-from due.paper.figure_uncertainty import figure_uncertainty
-from due.study.study import interpolation_study
+from explainct.due.interpolation_study.compare import interpolation_study
+from explainct.due.paper.interpolation_figure import figure_interpolation
+from explainct.due.paper.uncertainty_figure import figure_uncertainty
+from explainct.runtime.job import job
 
 with job(snakemake):
     settings, output = snakemake.params.settings, snakemake.output

@@ -1,7 +1,7 @@
 """List the shards of weights in one file."""
 
-from due.files import write_shards
-from due.job import job
+from explainct.runtime.files import write_shards
+from explainct.runtime.job import job
 
 with job(snakemake):
     write_shards(snakemake.input, snakemake.output[0])

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from due.ingest.demo import make_demo_cohort
-from due.job import job
+from explainct.data.demo.cohort import make_demo_cohort
+from explainct.runtime.job import job
 
 with job(snakemake):
     make_demo_cohort(

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from due.job import job
-from due.train.device import choose_compute
-from due.uncertainty.weights import map_weights, training_ids
+from explainct.due.uncertainty.voxel_weights import map_weights, training_ids
+from explainct.runtime.device import choose_compute
+from explainct.runtime.job import job
 
 with job(snakemake):
     map_weights(

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from due.cases.store import CaseStore
-from due.evaluate.cued import predict_cued
-from due.files import read_shards
-from due.job import job
-from due.train.device import choose_compute
+from explainct.data.samples.reader import CaseStore
+from explainct.runtime.device import choose_compute
+from explainct.runtime.files import read_shards
+from explainct.runtime.job import job
+from explainct.scoring.evaluate.planted_cue import predict_cued
 
 with job(snakemake):
     predict_cued(

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from due.cases.store import CaseStore
-from due.evaluate.confounders import mean_hu, probe_confounders
-from due.files import read_shards, write_csv
-from due.job import job
+from explainct.data.samples.reader import CaseStore
+from explainct.runtime.files import read_shards, write_csv
+from explainct.runtime.job import job
+from explainct.scoring.evaluate.confounders import mean_hu, probe_confounders
 
 with job(snakemake):
     store = CaseStore(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from due.code import all_hashes
-from due.job import job
-from due.paper.run_record import run_record
+from explainct.report.run_record import run_record
+from explainct.runtime.code_hash import all_hashes
+from explainct.runtime.job import job
 
 with job(snakemake):
     run_record(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from due.job import job
-from due.train.device import choose_compute
-from due.uncertainty.variance import sample_variance
+from explainct.due.uncertainty.variance_sampling import sample_variance
+from explainct.runtime.device import choose_compute
+from explainct.runtime.job import job
 
 with job(snakemake):
     sample_variance(

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from due.cases.store import CaseStore
-from due.files import read_shards
-from due.job import job
-from due.paper.browsed import browse_lesions
+from explainct.data.samples.reader import CaseStore
+from explainct.due.paper.browser_lesions import browse_lesions
+from explainct.runtime.files import read_shards
+from explainct.runtime.job import job
 
 with job(snakemake):
     methods = snakemake.params.methods

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from due.cases.samples import plan_cases
-from due.job import job
+from explainct.data.samples.sample_table import plan_cases
+from explainct.runtime.job import job
 
 with job(snakemake):
     plan_cases(

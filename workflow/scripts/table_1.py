@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from due.job import job
-from due.paper.table1 import table_1
+from explainct.due.paper.table1 import table_1
+from explainct.runtime.job import job
 
 with job(snakemake):
     table_1(

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from due.cases.store import CaseStore
-from due.files import read_shards
-from due.job import job
-from due.train.classifier import train_seeds
-from due.train.device import choose_compute
+from explainct.data.samples.reader import CaseStore
+from explainct.learning.train.classifier import train_seeds
+from explainct.runtime.device import choose_compute
+from explainct.runtime.files import read_shards
+from explainct.runtime.job import job
 
 with job(snakemake):
     store = CaseStore(

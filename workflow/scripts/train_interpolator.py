@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from due.interpolate.train import train_interpolator
-from due.job import job
-from due.train.device import choose_compute
+from explainct.due.interpolation.train import train_interpolator
+from explainct.runtime.device import choose_compute
+from explainct.runtime.job import job
 
 with job(snakemake):
     train_interpolator(

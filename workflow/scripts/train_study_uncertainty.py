@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from due.job import job
-from due.train.device import choose_compute
-from due.uncertainty.train import train_uncertainty
+from explainct.due.uncertainty.train import train_uncertainty
+from explainct.runtime.device import choose_compute
+from explainct.runtime.job import job
 
 with job(snakemake):
     train_uncertainty(

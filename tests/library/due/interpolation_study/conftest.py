@@ -1,0 +1,133 @@
+"""The contours of LIDC-IDRI, all of them and those of the first 40 scans, and what the study learns from the latter."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from explainct.data.annotate.lidc_database import Database, load_database
+from explainct.due.interpolation.hidden_slices import load_nodules
+from explainct.due.interpolation_study import train_models as training
+from explainct.due.interpolation_study.train_models import fill_for_study, sample_for_study, train_for_study
+from explainct.due.uncertainty.train import train_uncertainty
+from explainct.runtime.device import Compute
+
+# Networks this small are slower on more threads, far more so on a busy machine.
+torch.set_num_threads(1)
+
+SETTINGS = {
+    "size": 112,
+    "channels": [8, 16],
+    "steps": 2,
+    "epochs": 1,
+    "steps_per_epoch": 2,
+    "batch_size": 4,
+    "learning_rate": 0.001,
+    "ema": 0.9,
+    "max_gap": 3,
+    "filling": "direct",
+    "draws": 3,
+}
+UNCERTAINTY = {
+    "gaps": 6,
+    "estimate": "expectation",
+    "draws": 2,
+    "latent": 4,
+    "width": 8,
+    "epochs": 1,
+    "batch_size": 4,
+    "learning_rate": 0.001,
+    "beta": 0.001,
+    "latent_at_inference": "mean",
+}
+LEARNED = ("regression", "diffusion", "diffusion_draws", "uncertainty")
+STUDY = {
+    "every": (2, 4),
+    "test": 0.12,
+    "splits": None,
+    "check_gaps": 3,
+    "check_steps": (1, 2),
+    "check_draws": 4,
+}
+
+
+@pytest.fixture(scope="session")
+def database():
+    return load_database()
+
+
+@pytest.fixture(scope="session")
+def nodules(database):
+    return load_nodules(database)
+
+
+@pytest.fixture(scope="session")
+def small(database):
+    return Database(database.scans[:40], database.annotations)
+
+
+@pytest.fixture(scope="session")
+def compute():
+    return Compute(torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture(scope="session")
+def settings():
+    return dict(SETTINGS)
+
+
+@pytest.fixture(scope="session")
+def uncertainty():
+    return dict(UNCERTAINTY)
+
+
+@pytest.fixture(scope="session")
+def study():
+    return dict(STUDY)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Files of the learned stages, made from few scans."""
+
+    folder: Path
+    common: dict[str, Any]
+    uncertainty: dict[str, Any]
+
+    def model(self, method):
+        return self.folder / f"{'diffusion' if method == 'diffusion_draws' else method}.pt"
+
+    @property
+    def learned(self):
+        return {name: self.folder / f"{name}.h5" for name in LEARNED}
+
+    def fill(self, method, out, **changes):
+        settings = {"latent": "mean", "model_file": self.model(method)} | self.common | changes
+        fill_for_study(method, **settings, out=out)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, small, study, settings, uncertainty, compute):
+    """All stages before the scores: two interpolators, variances, their predictor, and slices that they fill in."""
+    folder = tmp_path_factory.mktemp("trained")
+    common = {"study": study, "settings": settings, "seed": 0, "compute": compute, "database": small}
+    files = Trained(folder, common, uncertainty)
+    for kind in ("regression", "diffusion"):
+        train_for_study(kind, **common, out=files.model(kind), resume_from=folder / "last.pt")
+    sample_for_study(**common, uncertainty=uncertainty, model_file=files.model("diffusion"), out=folder / "variance.h5")
+    train_uncertainty(
+        variance_files=[folder / "variance.h5"],
+        settings=uncertainty,
+        seed=0,
+        compute=compute,
+        out=files.model("uncertainty"),
+        resume_from=folder / "last.pt",
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "load_nodules", cache(load_nodules))
+        for method, path in files.learned.items():
+            files.fill(method, path)
+    return files

@@ -1,0 +1,63 @@
+"""The record of a run."""
+
+import tomllib
+from html import unescape
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+import yaml
+
+from explainct.report.run_record import DEVICE, PACKAGES, devices, run_record
+from explainct.runtime.device import choose_compute
+
+ROOT = Path(__file__).parents[4]
+
+
+def test_settings_code_and_versions_come_back(tmp_path):
+    out = tmp_path / "run.yaml"
+    settings = {"dataset": "demo", "train": {"seeds": [0, 1], "lambda": 1.0}, "cases": {"window": None}}
+    logs = tmp_path / "logs/train_classifier"
+    logs.mkdir(parents=True)
+    (logs / "due.log").write_text("2026-01-01 10:00:00,000 INFO device: cpu, 2 threads, float32\n")
+    page = tmp_path / "run.html"
+    run_record(settings=settings, code={"table_1": "0123"}, logs=tmp_path / "logs", out=out, html=page)
+    record = yaml.safe_load(out.read_text())
+    assert record["settings"] == settings
+    assert list(record["settings"]) == list(settings)
+    assert record["code"] == {"table_1": "0123"}
+    assert record["packages"] == {name: version(name) for name in PACKAGES}
+    assert record["devices"] == {"train_classifier": ["cpu, 2 threads, float32"]}
+    assert "2026" not in out.read_text()
+    assert unescape(page.read_text()).count(out.read_text()) == 1
+
+
+def test_devices_are_those_that_the_jobs_of_a_rule_named_each_once(tmp_path):
+    lines = {
+        "train_classifier/due.log": "GPU 0, NVIDIA H100, bfloat16",
+        "train_classifier/res.log": "GPU 3, NVIDIA H100, bfloat16",
+        "train_classifier/haics.log": "cpu, 4 threads, float32",
+        "map_weights.log": "cpu, 1 threads, float32",
+    }
+    for name, device in lines.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"2026-01-01 10:00:00,000 INFO 3 lesions\n2026-01-01 10:00:01,000 INFO device: {device}\n")
+    (tmp_path / "table_1.log").write_text("2026-01-01 10:00:00,000 INFO no device: none\n")
+    assert devices(tmp_path) == {
+        "map_weights": ["cpu, 1 threads, float32"],
+        "train_classifier": ["NVIDIA H100, bfloat16", "cpu, 4 threads, float32"],
+    }
+
+
+def test_the_line_is_the_one_that_the_device_writes(caplog):
+    with caplog.at_level("INFO"):
+        choose_compute("cpu")
+    assert DEVICE.findall(f"2026-01-01 10:00:00,000 INFO {caplog.messages[0]}\n") == [
+        f"cpu, {torch.get_num_threads()} threads, float32"
+    ]
+
+
+def test_the_packages_are_those_of_the_project():
+    run = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["run"]
+    assert set(PACKAGES) <= {one.split("==")[0] for one in run}

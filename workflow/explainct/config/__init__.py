@@ -1,0 +1,91 @@
+"""Every setting of the workflow, with its default, its range and its meaning: the one source of both.
+
+`python -m explainct.config.generate` writes `config/config.yaml`, `config/README.md` and
+`workflow/schemas/config.schema.json` from this package; a test fails when they differ. The defaults are the demo.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from explainct.config.base import Settings
+from explainct.config.cluster import Cluster, Export
+from explainct.config.data import Annotate, Cases, Ingest
+from explainct.config.due import Interpolate, Paper, Study, Uncertainty
+from explainct.config.training import Evaluate, Train
+from explainct.errors import UserError
+
+
+class Config(Settings):
+    """All settings of one dataset."""
+
+    dataset: str = Field(
+        "demo", pattern=r"^[a-z0-9_]+$", description="Name of the dataset; results go to results/<dataset>."
+    )
+    seed: int = Field(0, ge=0, description="Seed of everything but the classifiers, which have their own.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where torch computes: a GPU if there is one, or by name; `cpu` asks for no GPU at all."
+    )
+    on_problem: Literal["stop", "skip"] = Field(
+        "skip",
+        description="What a bad series or a scan without annotation does: be left out and listed, or stop the run.",
+    )
+    ingest: Ingest = Field(default_factory=Ingest, description="Which scans are read.")
+    annotate: Annotate = Field(default_factory=Annotate, description="How contours become annotated slices.")
+    cases: Cases = Field(default_factory=Cases, description="Samples, their grid, and who is in which split.")
+    interpolate: Interpolate = Field(default_factory=Interpolate, description="The conditional diffusion interpolator.")
+    uncertainty: Uncertainty = Field(
+        default_factory=Uncertainty, description="Variance sampling, the neural-process VAE, and weights."
+    )
+    train: Train = Field(default_factory=Train, description="Training of the classifiers.")
+    evaluate: Evaluate = Field(default_factory=Evaluate, description="Scoring of predictions and explanations.")
+    paper: Paper = Field(default_factory=Paper, description="The paper's figures.")
+    export: Export = Field(default_factory=Export, description="Masks for other programs.")
+    cluster: Cluster = Field(default_factory=Cluster, description="How jobs are spread over machines.")
+    study: Study = Field(default_factory=Study, description="The study of interpolation on all LIDC contours.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        archives = {name for name, folder in self.ingest.archives if folder is not None}
+        if not archives and not self.dataset.startswith("demo"):
+            raise ValueError(f"dataset `{self.dataset}` needs a folder under `ingest.archives`")
+        if "lidc" in archives and len(archives) > 1:
+            raise ValueError("`ingest.archives.lidc` is a dataset of its own, without the pancreas archives")
+        return self
+
+
+def read_config(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Check settings as the user gave them and return all of them, defaults filled in, as plain values.
+
+    Raises:
+        UserError: an unknown setting (with the nearest known one), or a value out of its range.
+    """
+    try:
+        return Config.model_validate(values).model_dump(mode="json", by_alias=True)
+    except ValidationError as error:
+        raise UserError(" ".join(_sentence(problem) for problem in error.errors())) from None
+
+
+def _sentence(problem: Mapping[str, Any]) -> str:
+    """Say in one sentence what pydantic found."""
+    path = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(path, list(setting_names(Config)), n=1, cutoff=0.4)
+        hint = f"Did you mean `{near[0]}`?" if near else "config/README.md lists all settings."
+        return f"Unknown setting `{path}`. {hint}"
+    message = problem["msg"]
+    if problem["type"] == "value_error":
+        place = f"under `{path}` " if path else ""
+        return f"Settings {place}do not fit together: {problem['ctx']['error']}."
+    return f"Setting `{path}` is {problem['input']!r}: {message[0].lower()}{message[1:]}."
+
+
+def setting_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Yield the dotted name of every setting of `model`, sections included."""
+    for name, field in model.model_fields.items():
+        path = prefix + (field.alias or name)
+        yield path
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from setting_names(field.annotation, path + ".")

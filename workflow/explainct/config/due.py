@@ -1,0 +1,82 @@
+"""Settings of DUE: interpolation, its uncertainty, the paper's figures, and the study on contours."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from explainct.config.base import Count, Fraction, Positive, Settings
+
+
+class Interpolate(Settings):
+    """The conditional diffusion interpolator."""
+
+    size: int = Field(32, ge=16, multiple_of=8, description="Largest frame edge in pixels; larger lesions are shrunk.")
+    channels: tuple[Count, ...] = Field((16, 32), description="Channels per level of the U-Net, multiples of 8.")
+    steps: Count = Field(8, description="Noise levels that a draw goes through.")
+    epochs: Count = Field(10, description="Epochs of `steps_per_epoch` steps.")
+    steps_per_epoch: Count = Field(40, description="Optimiser steps per epoch.")
+    batch_size: Count = Field(32, description="Frames of 32 x 32 pixels per step; of larger ones fewer.")
+    learning_rate: Positive = Field(0.003, description="Peak learning rate of AdamW's one-cycle schedule.")
+    ema: Fraction = Field(0.98, description="Decay of the averaged weights.")
+    max_gap: int = Field(5, ge=2, description="Longest distance between kept slices in training, in slices.")
+    filling: Literal["direct", "autoregressive"] = Field(
+        "direct", description="Fill all slices of a gap at once, or one after another (published)."
+    )
+    draws: Count = Field(8, description="Draws averaged into an interpolated annotation, where draws estimate it.")
+
+
+class Uncertainty(Settings):
+    """Variance sampling, the neural-process VAE, and weights."""
+
+    gaps: Count = Field(64, description="Gaps of training patients whose variance is sampled.")
+    estimate: Literal["draws", "expectation"] = Field(
+        "expectation",
+        description="Mean and variance: of draws (published, Algorithm 1), or what those of many draws tend to.",
+    )
+    draws: int = Field(8, ge=2, description="Draws per gap (T of Algorithm 1).")
+    latent: Count = Field(32, description="Size of the Gaussian latent.")
+    width: int = Field(16, ge=8, multiple_of=8, description="Channels of the neural-process VAE.")
+    epochs: Count = Field(12, description="Epochs over the sampled gaps.")
+    batch_size: Count = Field(16, description="Gaps of frames of 32 x 32 pixels per step; of larger ones fewer.")
+    learning_rate: Positive = Field(0.003, description="Learning rate of AdamW.")
+    beta: Annotated[float, Field(ge=0)] = Field(0.001, description="Weight of the KL term.")
+    latent_at_inference: Literal["mean", "draw"] = Field(
+        "mean", description="Use the prior's mean, or one random draw (published)."
+    )
+    mapping: Literal["absolute", "published"] = Field(
+        "absolute", description="Weight = 1 - 4 variance, or flipped sigmoid and min-max per gap (published)."
+    )
+
+
+class Paper(Settings):
+    """The paper's figures."""
+
+    figures: tuple[Literal[3, 4, 5, 6], ...] = Field(
+        (4, 5), description="Figures that a whole run draws; any other by its name, as `snakemake figure_3`."
+    )
+    samples: tuple[Annotated[int, Field(ge=2)], ...] = Field(
+        (8, 14, 20), min_length=1, description="Numbers of training samples in Figure 3 (published: 20, 50, 100)."
+    )
+    lambdas: tuple[Positive, ...] = Field(
+        (0.001, 0.01, 0.1, 1.0, 10.0), min_length=1, description="Weights of the explanation loss in Figure 6."
+    )
+
+
+class Study(Settings):
+    """The study of interpolation on all LIDC contours, without images."""
+
+    every: tuple[Annotated[int, Field(ge=2)], ...] = Field(
+        (2, 3, 4), min_length=1, description="Keep every d-th slice of a nodule and hide those between."
+    )
+    test: Fraction = Field(0.2, description="Share of patients that are tested on; the others tune.")
+    splits: str | None = Field(
+        None, description="CSV file with `patient_id` and `split` (`test` or another word), in place of a draw."
+    )
+    learned: tuple[
+        Literal["regression", "diffusion", "diffusion_one_reader", "diffusion_draws", "uncertainty"], ...
+    ] = Field((), description="Learned methods that are trained and compared with the classical ones.")
+    check_gaps: Count = Field(40, description="Gaps on which draws are checked, and the predictor compared with them.")
+    check_steps: tuple[Count, ...] = Field(
+        (4, 8, 16, 32), min_length=1, description="Lengths of the chain that are checked, ascending."
+    )
+    check_draws: int = Field(64, ge=2, description="Draws of each slice in these checks.")

@@ -1,0 +1,120 @@
+"""Readers' outlines as voxel masks, and their consensus, by pylidc's pixel rule."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from explainct.data.annotate.lidc_database import Annotation, Contour, Scan, nearest_slices
+from explainct.runtime.volume import Box
+
+
+def reader_masks(cluster: Sequence[Annotation], scan: Scan) -> tuple[np.ndarray, Box]:
+    """Return each reader's mask over the union box of all readers' outline points.
+
+    Masks and box are those of `pylidc.utils.consensus` without padding, with axes (k, i, j) instead of (i, j, k).
+    Pixels on an outline are outside; exclusion outlines are cut out after all inclusion outlines were filled.
+
+    Args:
+        cluster: the annotations of one lesion.
+        scan: gives the slices that k counts; one whose `z_mm` holds just a part of the slices is fine.
+
+    Returns:
+        Masks, uint8 [R, K, h, w] with values 0 and 1, and the box in indices (k, i, j) of `scan`.
+    """
+    owned = [(reader, contour) for reader, annotation in enumerate(cluster) for contour in annotation.contours]
+    # A stable sort: the database's order matters among the inclusion outlines of a slice.
+    owned.sort(key=lambda pair: not pair[1].included)
+    contours = [contour for _, contour in owned]
+    k = nearest_slices(scan.z_mm, np.array([contour.z_mm for contour in contours]))
+    points = np.concatenate([contour.points for contour in contours])
+    start = np.array([k.min(), *points.min(axis=0)])
+    stop = np.array([k.max(), *points.max(axis=0)]) + 1
+    box = Box(tuple(start.tolist()), tuple(stop.tolist()))
+    masks = np.zeros((len(cluster), *box.shape), dtype=np.uint8)
+    _draw(masks, contours, np.array([reader for reader, _ in owned]), k - start[0], corner=start[1:])
+    return masks, box
+
+
+def consensus(masks: np.ndarray, level: float) -> np.ndarray:
+    """Return the voxels that at least a share `level` of the readers include, uint8 [K, h, w].
+
+    The share counts the readers who outlined the lesion: at 0.5 two of three, but one of two, so that two
+    readers' consensus is their union.
+
+    Args:
+        masks: readers' masks [R, K, h, w] with values 0 and 1.
+        level: share in [0, 1]; the DUE paper uses 0.5 (section 5.1).
+    """
+    return (masks.mean(axis=0) >= level).astype(np.uint8)
+
+
+def _draw(
+    masks: np.ndarray, contours: Sequence[Contour], reader: np.ndarray, plane: np.ndarray, *, corner: np.ndarray
+) -> None:
+    """Fill or cut out all outlines in `masks` [R, K, h, w], whose first pixel is the scan's pixel `corner`.
+
+    Outlines on different planes cannot touch, so the first outlines of all planes are drawn at once, then the second
+    ones of the few planes that have several.
+
+    Args:
+        masks: changed in place.
+        contours: the outlines [C] in drawing order.
+        reader: index into `masks` of each outline's reader [C].
+        plane: index into `masks` of each outline's slice [C].
+        corner: pixel (row, column).
+    """
+    lengths = np.array([len(contour.points) for contour in contours])
+    points = np.concatenate([contour.points for contour in contours]) - corner
+    owner = np.repeat(np.arange(len(contours)), lengths)
+    following = np.arange(1, len(points) + 1)
+    stops = np.cumsum(lengths)
+    following[stops - 1] = stops - lengths  # an outline ends where it began
+    shape = (len(contours), *masks.shape[2:])
+    inside = _enclosed(owner, points, points[following], shape)
+    drawn = np.zeros(shape, dtype=bool)
+    drawn[owner, points[:, 0], points[:, 1]] = True
+    included = np.array([contour.included for contour in contours])
+    turn = _turns(reader * masks.shape[1] + plane)
+    for number in range(turn.max() + 1):
+        now = np.flatnonzero(turn == number)
+        target = masks[reader[now], plane[now]]
+        filled = np.where(inside[now], included[now, None, None], target)
+        masks[reader[now], plane[now]] = np.where(drawn[now], 0, filled)
+
+
+def _turns(groups: np.ndarray) -> np.ndarray:
+    """Return how many earlier elements of `groups` [C] equal each element, [C]."""
+    order = np.argsort(groups, kind="stable")
+    first = np.searchsorted(groups[order], groups[order])
+    turns = np.empty(len(groups), dtype=int)
+    turns[order] = np.arange(len(groups)) - first
+    return turns
+
+
+def _enclosed(owner: np.ndarray, start: np.ndarray, stop: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """Return the pixels inside each polygon by the even-odd rule, bool [C, h, w].
+
+    A pixel is inside if an odd number of edges crosses its column below it. Pixels that lie on an edge count like
+    matplotlib's `contains_points`, which pylidc uses, counts them: only edges that run to higher columns include them.
+
+    Args:
+        owner: polygon of each edge [E].
+        start: first point of each edge, integer [E, 2] as (row, column).
+        stop: last point of each edge [E, 2].
+        shape: number of polygons, and height and width of their plane.
+    """
+    width = stop[:, 1] - start[:, 1]
+    rows = stop[:, 0] - start[:, 0]
+    # An edge crosses the columns (low, high]; one crossing each, most edges have one or none.
+    count = np.abs(width)
+    edge = np.repeat(np.arange(len(width)), count)
+    step = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count)
+    column = np.minimum(start[:, 1], stop[:, 1])[edge] + 1 + step
+    up = width[edge] > 0
+    rise = rows[edge] * (column - start[edge, 1])
+    # The last row that lies above the crossing, or on it for edges that run to higher columns.
+    last = start[edge, 0] + np.where(up, rise // np.where(up, width[edge], 1), -(-rise // width[edge]) - 1)
+    valid = last >= 0
+    flat = np.ravel_multi_index((owner[edge[valid]], last[valid], column[valid]), shape)
+    crossings = np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape)
+    return (np.cumsum(crossings[:, ::-1], axis=1)[:, ::-1] % 2).astype(bool)

@@ -1,0 +1,158 @@
+"""Lesions' masks and interpolated annotations in the scanner's space, for other programs."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+from highdicom.seg import SegmentAlgorithmTypeValues as Origin
+from pydicom.sr.codedict import codes
+
+from explainct.data.export.dicom_headers import read_source_headers
+from explainct.data.export.dicom_seg import Segment, write_segmentation
+from explainct.data.samples.blocks import lesion_box
+from explainct.data.samples.resample import resize_mask
+from explainct.errors import UserError
+from explainct.runtime.files import require_space
+from explainct.runtime.volume import Box, Volume, write_volume
+
+FILLED = ("interpolated", "variance", "weight")
+THRESHOLD = 0.5
+"""Interpolated annotation from which a voxel counts as lesion in a segmentation."""
+
+LOG_EVERY = 10
+"""Lesions between two lines of the log."""
+
+log = logging.getLogger(__name__)
+
+
+def export_lesions(
+    *,
+    series_file: Path,
+    lesions_file: Path,
+    slices_file: Path,
+    samples_file: Path,
+    weights_files: Sequence[Path],
+    archives: Mapping[str, Path],
+    lesions: Sequence[str],
+    out: Path,
+) -> None:
+    """Write the cohort lesions' masks as NIfTI, and as a DICOM segmentation where the images are DICOM.
+
+    A lesion's folder `<out>/<lesion_id>` holds `consensus.nii.gz` and `reader0.nii.gz`, ... over the lesion's box.
+    Training lesions also have `interpolated.nii.gz`, `variance.nii.gz` and `weight.nii.gz`, which keep the voxels of
+    the network's grid. `segmentation.dcm` has the masks and the interpolated annotation as segments, on the slices
+    of the images.
+
+    Args:
+        series_file: the table `ingest/series.parquet`.
+        lesions_file: the table `annotate/lesions.parquet`.
+        slices_file: the file `annotate/slices.h5`.
+        samples_file: the table `cases/samples.parquet`.
+        weights_files: the files `uncertainty/weights/{shard}.h5`.
+        archives: the folder of each archive.
+        lesions: ids of the lesions to write; empty for all of the cohort.
+        out: the folder to write.
+
+    Raises:
+        UserError: an id is not of the cohort, a file of an image is missing or has changed, or the disk is too small.
+    """
+    chosen = _choose(pd.read_parquet(lesions_file), lesions, lesions_file)
+    series = pd.read_parquet(series_file).set_index("series_uid")
+    samples = pd.read_parquet(samples_file).query("label == 1").set_index("lesion_id")
+    filled_files = _locate(weights_files)
+    require_space(out, _bytes_needed(chosen, filled_files))
+    for done, (_, lesion) in enumerate(chosen.iterrows(), start=1):
+        name = lesion.lesion_id
+        scan, folder = series.loc[lesion.series_uid], out / name
+        segments = _export_masks(lesion, scan, _arrays(slices_file, name, ("consensus", "readers")), folder)
+        if name in filled_files:
+            block = lesion_box(samples.loc[name])
+            segments.append(_export_filled(_arrays(filled_files[name], name, FILLED), scan, block, folder))
+        if scan.format == "dicom":
+            slices = segments[-1].box.slices[0]  # the block, if there is one, covers the lesion's own box
+            headers = read_source_headers(archives[scan.archive], scan, slices, lesion.patient_id)
+            path = folder / "segmentation.dcm"
+            write_segmentation(segments, headers, first=slices.start, lesion_id=name, path=path)
+        if done % LOG_EVERY == 0 or done == len(chosen):
+            log.info("%d of %d lesions exported", done, len(chosen))
+
+
+def _choose(lesions: pd.DataFrame, wanted: Sequence[str], lesions_file: Path) -> pd.DataFrame:
+    """Return the rows of the cohort's lesions with the ids `wanted`, or all if none is named."""
+    cohort = lesions.query("in_cohort and label == 1").sort_values("lesion_id")
+    unknown = sorted(set(wanted) - set(cohort.lesion_id))
+    if unknown:
+        raise UserError(
+            f"Setting `export.lesions` names {unknown[0]!r}, which is none of the {len(cohort)} lesions of the cohort "
+            f"in {lesions_file}. Correct the id, or leave the list empty to export all."
+        )
+    return cohort[cohort.lesion_id.isin(wanted)] if wanted else cohort
+
+
+def _locate(weights_files: Sequence[Path]) -> dict[str, Path]:
+    """Return the file that holds each training lesion."""
+    found = {}
+    for path in weights_files:
+        with h5py.File(path) as file:
+            found |= dict.fromkeys(file, path)
+    return found
+
+
+def _bytes_needed(lesions: pd.DataFrame, filled_files: Mapping[str, Path]) -> int:
+    """Return about how many bytes the files take: segmentations a bit a voxel, and weights in twice the precision."""
+    voxels = (lesions.k_stop - lesions.k_start) * lesions.scan_rows * lesions.scan_columns
+    weights = {filled_files[name] for name in lesions.lesion_id if name in filled_files}
+    return int(((lesions.readers + 2) * voxels // 8).sum()) + 2 * sum(path.stat().st_size for path in weights)
+
+
+def _arrays(path: Path, lesion_id: str, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Read arrays of a lesion from an HDF5 file."""
+    with h5py.File(path) as file:
+        return {name: file[lesion_id][name][:] for name in names}
+
+
+def _export_masks(lesion: pd.Series, scan: pd.Series, masks: Mapping[str, np.ndarray], folder: Path) -> list[Segment]:
+    """Write consensus [K, h, w] and readers' masks [R, K, h, w] as NIfTI, and return them as segments."""
+    box = lesion_box(lesion)
+    segments = [Segment("Consensus", masks["consensus"], box, Origin.SEMIAUTOMATIC, "DUE consensus")]
+    segments += [Segment(f"Reader {number}", mask, box) for number, mask in enumerate(masks["readers"])]
+    for segment in segments:
+        file_name = f"{segment.label.lower().replace(' ', '')}.nii.gz"
+        write_volume(_in_scan(segment.mask, scan, box.start), folder / file_name)
+    return segments
+
+
+def _export_filled(filled: Mapping[str, np.ndarray], scan: pd.Series, block: Box, folder: Path) -> Segment:
+    """Write arrays [D, H, W] on the grid of a block as NIfTI, and return the interpolated annotation on its slices."""
+    for name, array in filled.items():
+        write_volume(_on_grid(array.astype(np.float32), scan, block), folder / f"{name}.nii.gz")
+    mask = resize_mask((filled["interpolated"] >= THRESHOLD).astype(np.uint8), block.shape)
+    family = codes.cid7162.ArtificialIntelligence
+    return Segment("Interpolated", mask, block, Origin.AUTOMATIC, "DUE interpolation", family)
+
+
+def _on_grid(array: np.ndarray, scan: pd.Series, block: Box) -> Volume:
+    """Return an array [D, H, W] on the grid of `block` at its place: its corner voxels lie on those of the block.
+
+    Along an axis on which the block has one voxel, all planes of the grid lie at that voxel; the first is kept.
+    """
+    array = array[tuple(slice(None) if source > 1 else slice(1) for source in block.shape)]
+    steps = [max(source - 1, 1) / max(size - 1, 1) for source, size in zip(block.shape, array.shape, strict=True)]
+    return _in_scan(array, scan, block.start, steps)
+
+
+def _in_scan(array: np.ndarray, scan: pd.Series, start: Sequence[int], steps: Sequence[float] = (1, 1, 1)) -> Volume:
+    """Return an array at its place in the patient.
+
+    Args:
+        array: voxels [D, H, W].
+        scan: the row of its series.
+        start: where voxel [0, 0, 0] lies, in indices of the series.
+        steps: distance of two voxels along each axis, in voxels of the series.
+    """
+    spacing = (scan.spacing_z, scan.spacing_y, scan.spacing_x)
+    whole = Volume(array, spacing, tuple(scan.origin), tuple(scan.direction))
+    return Volume(array, tuple(np.multiply(spacing, steps).tolist()), whole.position(start), whole.direction)

@@ -1,0 +1,76 @@
+"""Filling gaps of any frame size: draws of the diffusion interpolator for all their wanted slices, and their mean."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from explainct.due.interpolation.classical import clipped_field
+from explainct.due.interpolation.diffusion import Interpolator
+from explainct.due.interpolation.gaps import BELOW, Gap, by_size, surroundings
+
+Filling = Literal["direct", "autoregressive"]
+
+
+def draw_gaps(
+    interpolator: Interpolator, gaps: Sequence[Gap], settings: dict[str, Any], generator: torch.Generator
+) -> list[torch.Tensor]:
+    """Return draws [T, M, S, S], 0 or 1, of the wanted slices of each gap.
+
+    `direct` draws every slice from the annotated ones, all gaps of a frame size in one batch. `autoregressive` (DUE,
+    section 4.2) goes upwards, and each slice is drawn from the one drawn before it and the annotated slices above.
+
+    Args:
+        interpolator: a trained model.
+        gaps: what is to be filled.
+        settings: the settings `interpolate`; `draws`, `steps` and `filling` are used.
+        generator: source of the noise.
+    """
+    if settings["filling"] == "autoregressive":
+        return [_one_after_another(interpolator, gap, settings, generator) for gap in gaps]
+    chain = {"draws": settings["draws"], "steps": settings["steps"], "generator": generator}
+    filled: dict[int, torch.Tensor] = {}
+    for numbers in by_size(gaps).values():
+        group = [gaps[number] for number in numbers]
+        drawn = interpolator.sample(surroundings(group), **chain)
+        filled |= dict(zip(numbers, drawn.split([len(gap.z) for gap in group], dim=1), strict=True))
+    return [filled[number] for number in range(len(gaps))]
+
+
+def expect_gaps(interpolator: Interpolator, gaps: Sequence[Gap], generator: torch.Generator) -> list[torch.Tensor]:
+    """Return the mean of all draws [M, S, S], in [0, 1], of the wanted slices of each gap, in one step."""
+    filled: dict[int, torch.Tensor] = {}
+    for numbers in by_size(gaps).values():
+        group = [gaps[number] for number in numbers]
+        mean = interpolator.expect(surroundings(group), generator)
+        filled |= dict(zip(numbers, mean.split([len(gap.z) for gap in group]), strict=True))
+    return [filled[number] for number in range(len(gaps))]
+
+
+def _one_after_another(
+    interpolator: Interpolator, gap: Gap, settings: dict[str, Any], generator: torch.Generator
+) -> torch.Tensor:
+    """Draw a gap's slices upwards, each from the last one drawn and the slices above; draws [T, M, S, S]."""
+    draws = settings["draws"]
+    around = surroundings([replace(gap, z=gap.z[:1], truth=None)] * draws)
+    filled = []
+    for z in gap.z:
+        around = replace(around, z=torch.full((draws,), float(z)))
+        drawn = interpolator.sample(around, draws=1, steps=settings["steps"], generator=generator)[0]
+        filled.append(drawn)
+        fields = torch.from_numpy(np.stack([clipped_field(frame) for frame in drawn.cpu().numpy()]))
+        around = replace(
+            around,
+            fields=_pushed(around.fields, fields),
+            dissent=_pushed(around.dissent, torch.zeros_like(fields)),
+            context_z=_pushed(around.context_z, around.z),
+            shown=_pushed(around.shown, torch.ones(draws, dtype=torch.bool)),
+        )
+    return torch.stack(filled, dim=1)
+
+
+def _pushed(slots: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
+    """Return slots [T, 4, ...] with a new slice [T, ...] right below, which moves the last one down by a slot."""
+    return torch.cat([slots[:, BELOW : BELOW + 1], below[:, None], slots[:, BELOW + 1 :]], dim=1)

@@ -1,0 +1,154 @@
+"""Gaps: slices to fill in, and the annotated slices around them in four slots."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from explainct.due.interpolation.slice_patches import LesionFrames
+
+SLOTS = 4
+"""Annotated slices that are looked at: two below the gap and two above it, in ascending z."""
+BELOW, ABOVE = 1, 2
+"""Slots of the two slices that bound the gap."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gap:
+    """Slices wanted between two annotated slices, and what is known around them.
+
+    Attributes:
+        lesion_id: name of the lesion.
+        contexts: annotated slices in four slots, float32 [4, S, S] in [0, 1]; 0 where the lesion has no such slice.
+        fields: their signed distance fields, float32 [4, S, S] in [-1, 1]; 0 where there is no slice.
+        dissent: share of readers minus contexts, float32 [4, S, S] in [-1, 1]; 0 where there is no slice.
+        context_z: their positions in mm, float64 [4]; 0 where there is no slice.
+        shown: which slots hold a slice, bool [4].
+        pixel_mm: size of a frame pixel in mm.
+        z: positions of the wanted slices in mm, float64 [M], ascending, strictly between the two inner slots.
+        truth: the wanted slices where they are known, float32 [M, S, S] in [0, 1]; else None.
+    """
+
+    lesion_id: str
+    contexts: np.ndarray
+    fields: np.ndarray
+    dissent: np.ndarray
+    context_z: np.ndarray
+    shown: np.ndarray
+    pixel_mm: float
+    z: np.ndarray
+    truth: np.ndarray | None
+
+    @property
+    def size(self) -> int:
+        """Edge of the frames in pixels, S."""
+        return self.contexts.shape[-1]
+
+    @property
+    def t(self) -> np.ndarray:
+        """Relative positions of the wanted slices between the two inner slots [M], strictly in (0, 1)."""
+        low, high = self.context_z[BELOW], self.context_z[ABOVE]
+        return (self.z - low) / (high - low)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is known around N wanted slices of one frame size.
+
+    Attributes:
+        fields: signed distance fields of the contexts [N, 4, S, S] in [-1, 1].
+        dissent: share of readers who outlined a pixel, minus the consensus [N, 4, S, S] in [-1, 1].
+        context_z: their positions in mm [N, 4].
+        shown: which of them are shown, bool [N, 4]; the others must not matter.
+        z: position of each wanted slice in mm [N].
+        pixel_mm: size of a frame pixel in mm [N].
+    """
+
+    fields: torch.Tensor
+    dissent: torch.Tensor
+    context_z: torch.Tensor
+    shown: torch.Tensor
+    z: torch.Tensor
+    pixel_mm: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    def __getitem__(self, rows: torch.Tensor | slice) -> "Surroundings":
+        """Return those of some wanted slices."""
+        return Surroundings(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def to(self, device: torch.device) -> "Surroundings":
+        """Return the same on `device`."""
+        return Surroundings(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+
+def gap_between(
+    lesion: LesionFrames, kept: Sequence[int], lower: int, z: np.ndarray, truth: np.ndarray | None = None
+) -> Gap:
+    """Return the gap above the annotated slice `kept[lower]`.
+
+    Args:
+        lesion: the lesion's frames.
+        kept: numbers of the slices that may be seen, ascending.
+        lower: place in `kept` of the slice below the gap.
+        z: positions of the wanted slices in mm [M].
+        truth: the wanted slices [M, S, S], where they are known.
+    """
+    places = lower + np.arange(SLOTS) - BELOW
+    shown = (places >= 0) & (places < len(kept))
+    slices = np.asarray(kept)[places.clip(0, len(kept) - 1)]
+    mask = shown[:, None, None]
+    return Gap(
+        lesion_id=lesion.lesion_id,
+        contexts=lesion.frames[slices] * mask,
+        fields=lesion.fields[slices] * mask,
+        dissent=lesion.dissent[slices] * mask,
+        context_z=lesion.z_mm[slices] * shown,
+        shown=shown,
+        pixel_mm=lesion.pixel_mm,
+        z=z,
+        truth=truth,
+    )
+
+
+def hold_out_gaps(frames: Sequence[LesionFrames], every: int) -> list[Gap]:
+    """Return the gaps that open when only every `every`-th annotated slice of each lesion is kept.
+
+    Slices 0, `every`, 2 `every`, ... are kept, those between are hidden and become the truth; slices after the last
+    kept one are left out.
+
+    Args:
+        frames: lesions with all their annotated slices.
+        every: step between kept slices, at least 2.
+    """
+    gaps = []
+    for lesion in frames:
+        kept = range(0, len(lesion.frames), every)
+        for lower, (first, last) in enumerate(pairwise(kept)):
+            hidden = slice(first + 1, last)
+            gaps.append(gap_between(lesion, kept, lower, lesion.z_mm[hidden], lesion.frames[hidden]))
+    return gaps
+
+
+def surroundings(gaps: Sequence[Gap]) -> Surroundings:
+    """Return what is known around all wanted slices of gaps of one frame size, gap after gap."""
+    rows = np.repeat(np.arange(len(gaps)), [len(gap.z) for gap in gaps])
+    return Surroundings(
+        fields=torch.from_numpy(np.stack([gap.fields for gap in gaps])[rows]),
+        dissent=torch.from_numpy(np.stack([gap.dissent for gap in gaps])[rows]),
+        context_z=torch.from_numpy(np.stack([gap.context_z for gap in gaps])[rows]).float(),
+        shown=torch.from_numpy(np.stack([gap.shown for gap in gaps])[rows]),
+        z=torch.from_numpy(np.concatenate([gap.z for gap in gaps])).float(),
+        pixel_mm=torch.tensor([gap.pixel_mm for gap in gaps], dtype=torch.float32)[torch.from_numpy(rows)],
+    )
+
+
+def by_size(gaps: Sequence[Gap]) -> dict[int, list[int]]:
+    """Return the numbers of the gaps of each frame size, smallest size first."""
+    numbers: dict[int, list[int]] = {}
+    for number, gap in enumerate(gaps):
+        numbers.setdefault(gap.size, []).append(number)
+    return dict(sorted(numbers.items()))

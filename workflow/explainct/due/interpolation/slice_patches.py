@@ -1,0 +1,223 @@
+"""Frames: a lesion's annotated slices as small square images for the interpolator, at native resolution where they fit.
+
+Frames depend on the lesion alone, not on the network's grid: `grid_lines` and `from_frames` put filled frames on it.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import torch
+
+from explainct.data.samples.blocks import lesion_box
+from explainct.data.samples.resample import block_of, spacing_of
+from explainct.due.interpolation.classical import clipped_field
+from explainct.due.interpolation.hidden_slices import PAD, Nodule
+from explainct.errors import UserError
+
+MULTIPLE = 8
+"""Edges of frames are multiples of it, since networks halve them up to three times."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a frame lies in a lesion's box, whose pixel (0, 0) is centred at (0, 0).
+
+    Attributes:
+        first_row, first_column: centre of frame pixel (0, 0) in pixels of the box, mostly negative or fractional.
+        row_step, column_step: pixels of the box per frame pixel.
+    """
+
+    first_row: float
+    first_column: float
+    row_step: float
+    column_step: float
+
+
+@dataclass(frozen=True, eq=False)
+class LesionFrames:
+    """The annotated slices of one lesion as frames.
+
+    Attributes:
+        lesion_id: name of the lesion.
+        frames: share of annotation per pixel, float32 [A, S, S] in [0, 1], z ascending.
+        z_mm: position of each frame, float64 [A] in mm, ascending.
+        pixel_mm: size of a frame pixel in mm.
+        patient_id: whose lesion it is.
+        place: where the frames lie in the lesion's box.
+        dissent: share of readers who outlined a pixel minus `frames`, float32 [A, S, S] in [-1, 1]; 0 of one reader.
+    """
+
+    lesion_id: str
+    frames: np.ndarray
+    z_mm: np.ndarray
+    pixel_mm: float
+    patient_id: str
+    place: Place
+    dissent: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """Edge of the frames in pixels, S."""
+        return self.frames.shape[-1]
+
+    @cached_property
+    def fields(self) -> np.ndarray:
+        """Signed distance fields of the frames, float32 [A, S, S] in [-1, 1]; see `clipped_field`."""
+        return np.stack([clipped_field(frame) for frame in self.frames])
+
+
+def choose_place(box_shape: tuple[int, int], spacing: tuple[float, float], largest: int) -> tuple[Place, int]:
+    """Return where the frame of a box lies and its edge S: the box in the middle, `PAD` frame pixels or more around it.
+
+    Frame pixels are square and as large as the coarser spacing, so where pixels are square the frame is a crop. A box
+    too large for that gets a frame of the largest edge, whose pixels are as large as it needs.
+
+    Args:
+        box_shape: pixels (h, w) of the box.
+        spacing: size (y, x) of its pixels in mm.
+        largest: largest edge of a frame in pixels.
+
+    Raises:
+        UserError: `largest` is not a multiple of 8, or leaves no room between the margins.
+    """
+    if largest % MULTIPLE or largest <= 2 * PAD:
+        raise UserError(
+            f"The largest frame (`interpolate.size`) is {largest} pixels, but must be a multiple of {MULTIPLE} "
+            f"above {2 * PAD}, for a margin of {PAD} pixels on each side. Set it to 32, for example."
+        )
+    steps = max(spacing) / np.asarray(spacing)
+    # NIfTI headers round spacings: nearly square pixels count as square.
+    steps[np.isclose(steps, 1, rtol=1e-4)] = 1
+    needed = np.max(box_shape / steps) + 2 * PAD
+    size = MULTIPLE * int(np.ceil(needed / MULTIPLE))
+    if size > largest:
+        size = largest
+        steps = np.max(np.multiply(box_shape, spacing)) / (largest - 2 * PAD) / np.asarray(spacing)
+    first = (np.asarray(box_shape) - 1) / 2 - steps * (size - 1) / 2
+    row, column = np.where(steps == 1, np.floor(first), first).tolist()
+    return Place(row, column, *steps.tolist()), size
+
+
+def to_frames(mask: np.ndarray, place: Place, size: int) -> np.ndarray:
+    """Return a mask [A, h, w] as frames, float32 [A, S, S] in [0, 1]: the share of each frame pixel that is annotated.
+
+    That is a copy at native resolution and a mean where the frame shrinks the mask. Outside the mask all is 0.
+
+    Args:
+        mask: 0 or 1, or probability, over the lesion's box.
+        place: where the frames lie in the box.
+        size: edge of a frame in pixels, S.
+    """
+    rows = _shares(place.first_row + place.row_step * np.arange(size), place.row_step, mask.shape[1])
+    columns = _shares(place.first_column + place.column_step * np.arange(size), place.column_step, mask.shape[2])
+    # Rounding may leave the range by one bit.
+    return (rows @ torch.from_numpy(mask.astype(np.float32)) @ columns.T).clamp(0, 1).numpy()
+
+
+def from_frames(frames: np.ndarray | torch.Tensor, place: Place, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return the values of frames [N, S, S] at native positions, float32 [N, H, W]: bilinear, 0 outside the frame.
+
+    Args:
+        frames: values of any range; tensors may lie on any device.
+        place: where the frames lie in the lesion's box.
+        rows: positions in rows of the box [H], fractional or outside it where need be.
+        columns: positions in columns of the box [W].
+    """
+    # On the CPU, since an accelerator may round the products to less than float32.
+    tensor = frames if isinstance(frames, torch.Tensor) else torch.from_numpy(np.array(frames, np.float32))
+    values = tensor.detach().cpu().float()
+    across = _shares((rows - place.first_row) / place.row_step, 1, values.shape[1])
+    along = _shares((columns - place.first_column) / place.column_step, 1, values.shape[2])
+    return (across @ values @ along.T).numpy()
+
+
+def _shares(centres: np.ndarray, width: float, length: int) -> torch.Tensor:
+    """Return which share of each interval, of `width` around `centres` [n], lies in each of `length` unit pixels.
+
+    For intervals of width 1 these are the weights of linear interpolation.
+    """
+    pixels = np.arange(length)
+    start = np.maximum(centres[:, None] - width / 2, pixels - 0.5)
+    stop = np.minimum(centres[:, None] + width / 2, pixels + 0.5)
+    return torch.from_numpy((stop - start) / width).clamp_min(0).float()
+
+
+def grid_lines(lesion: pd.Series, margin_mm: float, grid: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the lines of the network's grid [D, H, W] lie: rows [H] and columns [W] of the lesion's box.
+
+    Args:
+        lesion: its row of `lesions.parquet`.
+        margin_mm: margin of the block in mm.
+        grid: D, H and W.
+    """
+    block, box = block_of(lesion, margin_mm), lesion_box(lesion)
+    rows, columns = (
+        block.start[axis] - box.start[axis] + np.linspace(0, block.shape[axis] - 1, grid[axis]) for axis in (1, 2)
+    )
+    return rows, columns
+
+
+def training_lesions(lesions: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
+    """Return the lesions that may teach: those of patients who are neither validation nor test patients.
+
+    Contours need no image, so patients outside the cohort count too.
+
+    Args:
+        lesions: the table `annotate/lesions.parquet`.
+        splits: the table `cases/splits.parquet`.
+    """
+    held_out = splits.loc[splits["split"].isin(["validation", "test"]), "patient_id"]
+    return lesions[(lesions["label"] == 1) & ~lesions["patient_id"].isin(held_out)]
+
+
+def load_frames(*, lesions: pd.DataFrame, slices_file: Path, size: int) -> list[LesionFrames]:
+    """Return the annotated slices of `lesions` as frames, ordered by lesion; slices kept as truth are not read.
+
+    Args:
+        lesions: rows of the table `annotate/lesions.parquet`.
+        slices_file: the file `annotate/slices.h5`.
+        size: largest edge of a frame in pixels.
+
+    Raises:
+        UserError: the file of slices lacks one of the lesions, or `size` is no possible edge.
+    """
+    with h5py.File(slices_file) as file:
+        return [_lesion_frames(file, lesion, size) for _, lesion in lesions.sort_values("lesion_id").iterrows()]
+
+
+def _lesion_frames(file: h5py.File, lesion: pd.Series, largest: int) -> LesionFrames:
+    if lesion.lesion_id not in file:
+        raise UserError(
+            f"{file.filename} has no slices of lesion {lesion.lesion_id}, which the table of lesions lists. "
+            "Delete both files and run the workflow again."
+        )
+    group = file[lesion.lesion_id]
+    annotated = np.flatnonzero(group["annotated"][:])
+    spacing = spacing_of(lesion)[1:]
+    place, size = choose_place(group["consensus"].shape[1:], spacing, largest)
+    frames = to_frames(group["consensus"][annotated], place, size)
+    dissent = to_frames(group["readers"][:, annotated].mean(0), place, size) - frames
+    z_mm = group["z_mm"][:][annotated].astype(np.float64)
+    return LesionFrames(lesion.lesion_id, frames, z_mm, place.row_step * spacing[0], lesion.patient_id, place, dissent)
+
+
+def frames_of(nodule: Nodule, size: int) -> LesionFrames:
+    """Return all slices of a nodule as frames; their place is one in `nodule.masks`, whose margin is the frame's too.
+
+    Args:
+        nodule: the nodule, with `PAD` pixels around its outlines.
+        size: largest edge of a frame in pixels.
+
+    Raises:
+        UserError: `size` is no possible edge.
+    """
+    h, w = (pixels - 2 * PAD for pixels in nodule.masks.shape[1:])
+    place, edge = choose_place((h, w), (nodule.pixel_mm, nodule.pixel_mm), size)
+    place = replace(place, first_row=place.first_row + PAD, first_column=place.first_column + PAD)
+    frames, pixel_mm = to_frames(nodule.masks, place, edge), place.row_step * nodule.pixel_mm
+    dissent = to_frames(nodule.readers.mean(0), place, edge) - frames
+    return LesionFrames(nodule.lesion_id, frames, nodule.z_mm, pixel_mm, nodule.patient_id, place, dissent)

@@ -1,0 +1,172 @@
+"""Training of the learned interpolators on annotated slices that are hidden."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from explainct.due.interpolation.diffusion import Interpolator
+from explainct.due.interpolation.model_file import save_model
+from explainct.due.interpolation.regression import Regression
+from explainct.due.interpolation.slice_patches import LesionFrames, load_frames, training_lesions
+from explainct.due.interpolation.training_examples import Examples
+from explainct.errors import UserError
+from explainct.learning.train.loop import fit
+from explainct.runtime.device import Compute
+from explainct.seeds import derived_seed, numpy_generator, torch_generator
+
+TRAINED_BY = (
+    "size",
+    "channels",
+    "epochs",
+    "steps_per_epoch",
+    "batch_size",
+    "learning_rate",
+    "ema",
+    "max_gap",
+)
+"""The settings that training depends on."""
+CLIP_NORM = 1.0
+WARM_UP = 0.15
+"""Share of the steps in which the learning rate rises."""
+
+KINDS: dict[str, type[Interpolator] | type[Regression]] = {"diffusion": Interpolator, "regression": Regression}
+"""The models that can be trained, by name."""
+
+log = logging.getLogger(__name__)
+
+
+def train_interpolator(
+    *,
+    lesions_file: Path,
+    slices_file: Path,
+    splits_file: Path,
+    settings: dict[str, Any],
+    seed: int,
+    compute: Compute,
+    out: Path,
+    resume_from: Path,
+) -> None:
+    """Train the diffusion interpolator on all lesions that are neither of validation nor of test patients.
+
+    Args:
+        lesions_file: the table `annotate/lesions.parquet`.
+        slices_file: the file `annotate/slices.h5`.
+        splits_file: the table `cases/splits.parquet`.
+        settings: the settings `interpolate`.
+        seed: seed of weights, examples and noise.
+        compute: where to train.
+        out: the model to write.
+        resume_from: where the checkpoint is kept until the model is written.
+
+    Raises:
+        UserError: no lesion teaches, or the checkpoint belongs to another configuration.
+    """
+    lesions = training_lesions(pd.read_parquet(lesions_file), pd.read_parquet(splits_file))
+    frames = load_frames(lesions=lesions, slices_file=slices_file, size=settings["size"])
+    if all(len(lesion.frames) < 3 for lesion in frames):
+        raise UserError(
+            f"{lesions_file} has no training lesion with three annotated slices, and at least one is needed. "
+            "Lower `annotate.keep_every` or `cases.validation`."
+        )
+    train_on("diffusion", frames, settings=settings, seed=seed, compute=compute, out=out, resume_from=resume_from)
+
+
+def train_on(
+    kind: str,
+    frames: Sequence[LesionFrames],
+    *,
+    settings: Mapping[str, Any],
+    seed: int,
+    compute: Compute,
+    out: Path,
+    resume_from: Path,
+) -> None:
+    """Train a learned interpolator on frames, and write it.
+
+    AdamW on a one-cycle schedule with clipped gradients; the saved weights are an exponential moving average.
+
+    Args:
+        kind: `diffusion` or `regression`.
+        frames: the lesions that teach, at least one of them with three slices.
+        settings: the settings `interpolate`.
+        seed: seed of weights, examples and noise.
+        compute: where to train.
+        out: the model to write.
+        resume_from: where the checkpoint is kept until the model is written.
+
+    Raises:
+        UserError: the checkpoint belongs to another configuration.
+    """
+    examples = Examples(frames, settings["max_gap"])
+    training = _Training(kind, examples, settings, seed, compute)
+    log.info(
+        "%s: %d lesions, %d examples, %d parameters, %d steps of %d frames",
+        kind,
+        len(examples.lesions),
+        len(examples),
+        sum(weights.numel() for weights in training.model.parameters()),
+        settings["epochs"] * settings["steps_per_epoch"],
+        settings["batch_size"],
+    )
+    fit(
+        parts=training.parts,
+        run_epoch=training.epoch,
+        epochs=settings["epochs"],
+        seed=seed,
+        resume_from=resume_from,
+        settings={
+            **{name: settings[name] for name in TRAINED_BY},
+            "kind": kind,
+            "lesions": len(examples.lesions),
+            "examples": len(examples),
+        },
+    )
+    save_model(training.average.module, out)
+    resume_from.unlink(missing_ok=True)
+
+
+class _Training:
+    """Everything that changes while an interpolator trains."""
+
+    def __init__(self, kind: str, examples: Examples, settings: Mapping[str, Any], seed: int, compute: Compute) -> None:
+        self.kind, self.examples, self.settings, self.seed, self.compute = kind, examples, settings, seed, compute
+        torch.manual_seed(derived_seed(seed, kind, "weights"))
+        self.model = KINDS[kind](settings).to(compute.device)
+        self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(settings["ema"]))
+        self.optimizer = AdamW(self.model.parameters(), lr=settings["learning_rate"])
+        steps = settings["epochs"] * settings["steps_per_epoch"]
+        self.schedule = OneCycleLR(self.optimizer, settings["learning_rate"], total_steps=steps, pct_start=WARM_UP)
+        self.parts = {
+            "model": self.model,
+            "average": self.average,
+            "optimizer": self.optimizer,
+            "schedule": self.schedule,
+        }
+
+    def epoch(self, number: int) -> dict[str, float]:
+        """Run one epoch and return its mean loss."""
+        device = self.compute.device
+        examples = numpy_generator(self.seed, self.kind, "examples", number)
+        noise = torch_generator(self.seed, self.kind, "noise", number, device=device)
+        steps = self.settings["steps_per_epoch"]
+        total = torch.zeros((), device=device)
+        for _ in range(steps):
+            batch = self.examples.batch(self.settings["batch_size"], examples).to(device)
+            with self.compute.autocast():
+                loss = self.model.loss(batch, noise)
+            self.optimizer.zero_grad()
+            loss.backward()
+            clip_grad_norm_(self.model.parameters(), CLIP_NORM)
+            self.optimizer.step()
+            self.schedule.step()
+            self.average.update_parameters(self.model)
+            total += loss.detach()
+        return {"loss": float(total) / steps}

@@ -1,0 +1,128 @@
+"""Training examples of the learned interpolators: annotated slices that are hidden and must be filled in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from explainct.due.interpolation.gaps import BELOW, SLOTS, Surroundings
+from explainct.due.interpolation.slice_patches import LesionFrames
+
+REFERENCE_EDGE = 32
+"""Edge in pixels of the frames that the setting `batch_size` counts; batches of larger frames are smaller."""
+SMALLEST_BATCH = 4
+
+
+class Batch(NamedTuple):
+    """Training examples of one frame size.
+
+    Attributes:
+        target: the hidden slices [B, S, S] in [0, 1].
+        around: what is known of them.
+    """
+
+    target: torch.Tensor
+    around: Surroundings
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on `device`."""
+        return Batch(self.target.to(device), self.around.to(device))
+
+
+@dataclass(frozen=True)
+class _Group:
+    """All examples of one size: numbers of slices among `frames`, `fields` and `dissent` [n, S, S], -1 for none."""
+
+    frames: torch.Tensor
+    fields: torch.Tensor
+    dissent: torch.Tensor
+    hidden: torch.Tensor
+    slots: torch.Tensor
+    context_z: torch.Tensor
+    z: torch.Tensor
+    pixel_mm: torch.Tensor
+
+    def batch(self, rows: torch.Tensor) -> Batch:
+        slots = self.slots[rows]
+        shown = slots >= 0
+        fields, dissent = (
+            values[slots.clamp(min=0)] * shown[:, :, None, None] for values in (self.fields, self.dissent)
+        )
+        around = Surroundings(fields, dissent, self.context_z[rows], shown, self.z[rows], self.pixel_mm[rows])
+        return Batch(self.frames[self.hidden[rows]], around)
+
+
+class Examples:
+    """Every slice that is hidden when every d-th annotated slice of a lesion is kept, d = 2, ..., `max_gap`.
+
+    Slices are kept from the lowest and from the highest one on. All examples are drawn with equal chances, each batch
+    from one frame size. Lesions with fewer than three annotated slices teach nothing and are left out.
+
+    Args:
+        frames: the lesions that may teach.
+        max_gap: longest distance between kept slices in slices, at least 2.
+    """
+
+    def __init__(self, frames: Sequence[LesionFrames], max_gap: int) -> None:
+        self.lesions = [lesion for lesion in frames if len(lesion.frames) > 2]
+        sizes = sorted({lesion.size for lesion in self.lesions})
+        self._groups = {
+            size: _group([lesion for lesion in self.lesions if lesion.size == size], max_gap) for size in sizes
+        }
+
+    def __len__(self) -> int:
+        """Number of different examples."""
+        return sum(len(group.z) for group in self._groups.values())
+
+    def batch(self, count: int, generator: np.random.Generator) -> Batch:
+        """Draw as many examples of one size as have the pixels of `count` frames of 32 x 32, at least 4."""
+        sizes = list(self._groups)
+        counts = np.array([max(count * REFERENCE_EDGE**2 // size**2, SMALLEST_BATCH) for size in sizes])
+        # Sizes are drawn so that an example's chance does not depend on its size.
+        chances = np.array([len(self._groups[size].z) for size in sizes]) / counts
+        which = int(generator.choice(len(sizes), p=chances / chances.sum()))
+        group = self._groups[sizes[which]]
+        return group.batch(torch.from_numpy(generator.integers(len(group.z), size=int(counts[which]))))
+
+
+def _group(lesions: Sequence[LesionFrames], max_gap: int) -> _Group:
+    """Return the examples of lesions of one frame size."""
+    hidden, slots, context_z, z, pixel_mm = [], [], [], [], []
+    first = 0
+    for lesion in lesions:
+        for number, around in _hidden_slices(len(lesion.frames), max_gap):
+            here = np.array(around)
+            hidden.append(first + number)
+            slots.append(np.where(here >= 0, first + here, -1))
+            context_z.append(np.where(here >= 0, lesion.z_mm[here], 0))
+            z.append(lesion.z_mm[number])
+            pixel_mm.append(lesion.pixel_mm)
+        first += len(lesion.frames)
+    return _Group(
+        frames=torch.from_numpy(np.concatenate([lesion.frames for lesion in lesions])),
+        fields=torch.from_numpy(np.concatenate([lesion.fields for lesion in lesions])),
+        dissent=torch.from_numpy(np.concatenate([lesion.dissent for lesion in lesions])),
+        hidden=torch.tensor(hidden),
+        slots=torch.from_numpy(np.stack(slots)),
+        context_z=torch.from_numpy(np.stack(context_z)).float(),
+        z=torch.tensor(z, dtype=torch.float32),
+        pixel_mm=torch.tensor(pixel_mm, dtype=torch.float32),
+    )
+
+
+def _hidden_slices(count: int, max_gap: int) -> list[tuple[int, tuple[int, ...]]]:
+    """Return all ways to hide a slice of `count`: its number, and those of the slices in the four slots, or -1."""
+    found = []
+    for every in range(2, min(max_gap, count - 1) + 1):
+        upwards = list(range(0, count, every))
+        downwards = sorted(count - 1 - number for number in upwards)
+        # The same choice of slices is one example.
+        for kept in {tuple(upwards), tuple(downwards)}:
+            padded = [-1, *kept, -1]
+            for lower, (below, above) in enumerate(pairwise(kept)):
+                around = tuple(padded[lower + 1 - BELOW : lower + 1 - BELOW + SLOTS])
+                found += [(number, around) for number in range(below + 1, above)]
+    return sorted(found)

@@ -1,0 +1,123 @@
+"""One filled gap: what interpolation, variance and weights look like between two annotated slices."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import h5py
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from explainct.data.samples.blocks import lesion_box
+from explainct.data.samples.resample import spacing_of
+from explainct.errors import UserError
+from explainct.report.plot_style import RC, save_figure
+
+PLANES = 9
+FRAME = "#D55E00"
+VARIANCE_MAX = 0.25  # no voxel between 0 and 1 varies more
+QUANTITIES = {
+    "interpolated": ("interpolated\nannotation", "gray", 1.0),
+    "variance": ("variance", "magma", VARIANCE_MAX),
+    "weight": ("weight", "viridis", 1.0),
+}
+
+
+@dataclass(frozen=True)
+class FilledGap:
+    """Consecutive planes of a lesion on the grid, the first and the last annotated.
+
+    Attributes:
+        lesion_id: the lesion.
+        planes: numbers [P] of the planes on the grid, ascending.
+        variance: summed variance of the gap, by which gaps are chosen.
+    """
+
+    lesion_id: str
+    planes: np.ndarray
+    variance: float
+
+
+def figure_gap(
+    *, weights_files: Sequence[Path], samples: pd.DataFrame, lesions: pd.DataFrame, cohort: str, png: Path, pdf: Path
+) -> None:
+    """Draw the gap with the largest summed variance: interpolated annotation, variance and weight of its planes.
+
+    At most 9 planes are shown, evenly spaced; orange frames mark the two annotated ones.
+
+    Args:
+        weights_files: `uncertainty/weights/{shard}.h5` of all shards.
+        samples: rows of `samples.parquet`, for the blocks.
+        lesions: rows of `lesions.parquet`, for the voxel sizes.
+        cohort: the cohort in words, for the title.
+        png: picture for the report.
+        pdf: picture for a paper.
+
+    Raises:
+        UserError: no training lesion has a gap.
+    """
+    gaps = [(gap, path) for path in weights_files for gap in find_gaps(path)]
+    if not gaps:
+        raise UserError("No training lesion has a slice between two annotated ones. Set `annotate.keep_every` above 1.")
+    gap, path = max(gaps, key=lambda pair: (pair[0].variance, pair[0].lesion_id))
+    shown = gap.planes[np.unique(np.linspace(0, len(gap.planes) - 1, PLANES).round().astype(int))]
+    with h5py.File(path) as file:
+        arrays = {name: file[gap.lesion_id][name][shown].astype(np.float32) for name in QUANTITIES}
+        depth = len(file[gap.lesion_id]["annotated"])
+    step, aspect = _geometry(gap.lesion_id, samples, lesions, depth, arrays["variance"].shape[1:])
+    with matplotlib.rc_context(RC):
+        figure = _draw(arrays, (shown - shown[0]) * step, aspect)
+        figure.suptitle(f"A filled gap of {gap.lesion_id}, {cohort}\norange frames: annotated slices")
+        save_figure(figure, png, pdf)
+
+
+def find_gaps(weights_file: Path) -> list[FilledGap]:
+    """Return all gaps of the lesions of one file: two annotated planes with others between them."""
+    gaps = []
+    with h5py.File(weights_file) as file:
+        for lesion_id, group in file.items():
+            annotated = np.flatnonzero(group["annotated"][()])
+            totals = group["variance"][()].sum(axis=(1, 2), dtype=np.float64)
+            for lower, upper in pairwise(annotated.tolist()):
+                if upper - lower > 1:
+                    total = float(totals[lower : upper + 1].sum())
+                    gaps.append(FilledGap(lesion_id, np.arange(lower, upper + 1), total))
+    return gaps
+
+
+def _geometry(
+    lesion_id: str, samples: pd.DataFrame, lesions: pd.DataFrame, depth: int, plane: tuple[int, int]
+) -> tuple[float, float]:
+    """Return the distance of two planes in mm, and the height of a grid voxel in its widths."""
+    block = lesion_box(samples[(samples["lesion_id"] == lesion_id) & (samples["label"] == 1)].iloc[0])
+    spacing = spacing_of(lesions.set_index("lesion_id").loc[lesion_id])
+    step = (block.shape[0] - 1) * spacing[0] / (depth - 1)
+    height, width = np.multiply(block.shape[1:], spacing[1:]) / plane
+    return step, float(height / width)
+
+
+def _draw(arrays: dict[str, np.ndarray], z_mm: np.ndarray, aspect: float) -> Figure:
+    """Draw a row per quantity [P, H, W] and a column per plane, at `z_mm` [P] in mm from the first."""
+    figure = Figure(figsize=(0.98 * len(z_mm) + 1.7, 1.05 * len(arrays) + 0.95), layout="constrained")
+    panels = figure.subplots(len(arrays), len(z_mm), squeeze=False)
+    for row, (name, planes) in zip(panels, arrays.items(), strict=True):
+        label, colours, top = QUANTITIES[name]
+        for axes, plane in zip(row, planes, strict=True):
+            picture = axes.imshow(plane, cmap=colours, vmin=0, vmax=top, aspect=aspect)
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        _frame(row[0])
+        _frame(row[-1])
+        row[0].set_ylabel(label)
+        figure.colorbar(picture, ax=row, aspect=10, pad=0.01)
+    for axes, z in zip(panels[0], z_mm, strict=True):
+        axes.set_title(f"{z:.1f} mm", fontsize=8)
+    return figure
+
+
+def _frame(axes: Axes) -> None:
+    axes.spines[:].set(visible=True, color=FRAME, linewidth=2.5)

@@ -1,0 +1,144 @@
+"""Sampled variances as training data: read from files, padded, turned and mirrored, with contexts hidden."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+
+from explainct.due.interpolation.ragged_targets import padded, slots
+from explainct.due.uncertainty.z_encoding import outline_fields
+from explainct.errors import UserError
+
+BRACKETING = slice(1, 3)
+"""The slots next to the missing slices, below and above."""
+
+HIDDEN = (0.2, 0.05, 0.05, 0.2)
+"""Probability that a context is hidden in training, by slot."""
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Gaps with sampled variance whose frames have one size, padded to M missing slices each.
+
+    Attributes:
+        contexts: the annotated slices around each gap in four slots of ascending z, share of readers [G, 4, S, S].
+        context_z: their positions in mm [G, 4].
+        shown: which slots are shown, bool [G, 4]; the others are 0.
+        target_z: positions of the missing slices in mm [G, M].
+        pixel_mm: size of a frame pixel in mm [G].
+        mean: sampled mean [G, M, S, S], in [0, 1].
+        variance: sampled variance [G, M, S, S], in [0, 0.25].
+        taken: which missing slices are real and not padding, bool [G, M].
+        fields: `outline_fields` of their consensus [G, 4, S, S].
+    """
+
+    contexts: torch.Tensor
+    context_z: torch.Tensor
+    shown: torch.Tensor
+    target_z: torch.Tensor
+    pixel_mm: torch.Tensor
+    mean: torch.Tensor
+    variance: torch.Tensor
+    taken: torch.Tensor
+    fields: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.pixel_mm)
+
+    @property
+    def size(self) -> int:
+        """Edge S of the frames in pixels."""
+        return self.contexts.shape[-1]
+
+    def take(self, rows: torch.Tensor, device: torch.device) -> "Gaps":
+        """Return the gaps in `rows` [B] on `device`, padded to the most missing slices that one of them has."""
+        most = int(self.taken[rows].sum(1).max())
+        part = Gaps(*(getattr(self, field.name)[rows].to(device) for field in fields(self)))
+        cut = {name: getattr(part, name)[:, :most] for name in ("target_z", "mean", "variance", "taken")}
+        return replace(part, **cut)
+
+
+def load_gaps(files: Sequence[Path]) -> list[Gaps]:
+    """Read the gaps of all variance files, in the order of the files' names: one `Gaps` per frame size, ascending.
+
+    Raises:
+        UserError: the files hold no gap.
+    """
+    parts: dict[int, list[dict[str, torch.Tensor]]] = {}
+    for path in sorted(files):
+        with h5py.File(path) as file:
+            for name, group in file.items():
+                if len(group["pixel_mm"]):
+                    parts.setdefault(int(name), []).append(_read(group))
+    if not parts:
+        raise UserError(
+            f"No gap in {', '.join(str(path) for path in files)}, so no variance to learn from. "
+            "Delete them and repeat the sampling."
+        )
+    return [_joined(parts[size]) for size in sorted(parts)]
+
+
+def _read(group: h5py.Group) -> dict[str, torch.Tensor]:
+    """Return the arrays of one frame size that training needs; numbers as float32, rows as int64."""
+    kinds = {"shown": bool, "gap": np.int64}
+    names = ("contexts", "dissent", "context_z", "shown", "pixel_mm", "gap", "z", "mean", "variance")
+    return {name: torch.from_numpy(group[name][:].astype(kinds.get(name, np.float32))) for name in names}
+
+
+def _joined(parts: Sequence[dict[str, torch.Tensor]]) -> Gaps:
+    """Return the gaps of all files with frames of one size."""
+    first = np.cumsum([0] + [len(part["pixel_mm"]) for part in parts])
+    content = {name: torch.cat([part[name] for part in parts]) for name in parts[0] if name != "gap"}
+    gap = torch.cat([part["gap"] + int(start) for part, start in zip(parts, first, strict=False)])
+    gaps = int(first[-1])
+    return Gaps(
+        contexts=content["contexts"] + content["dissent"],
+        **{name: content[name] for name in ("context_z", "shown", "pixel_mm")},
+        target_z=padded(content["z"], gap, gaps),
+        mean=padded(content["mean"], gap, gaps),
+        variance=padded(content["variance"], gap, gaps),
+        taken=slots(gap, gaps)[1],
+        fields=outline_fields(content["contexts"]),
+    )
+
+
+def turned(gaps: Gaps, generator: torch.Generator) -> Gaps:
+    """Return gaps mirrored along rows, columns and z, and transposed, each at random with probability 1/2."""
+    choices = torch.rand(4, len(gaps), generator=generator).to(gaps.pixel_mm.device) < 0.5
+    frames = {name: getattr(gaps, name) for name in ("contexts", "fields", "mean", "variance")}
+    for chosen, turn in zip(choices, (_flip_columns, _flip_rows, _transpose), strict=False):
+        which = chosen[:, None, None, None]
+        frames = {name: torch.where(which, turn(values), values) for name, values in frames.items()}
+    which = choices[3]
+    for name in ("contexts", "fields"):
+        frames[name] = torch.where(which[:, None, None, None], frames[name].flip(1), frames[name])
+    row = which[:, None]
+    return replace(
+        gaps,
+        **frames,
+        context_z=torch.where(row, -gaps.context_z.flip(1), gaps.context_z),
+        shown=torch.where(row, gaps.shown.flip(1), gaps.shown),
+        target_z=torch.where(row, -gaps.target_z, gaps.target_z),
+    )
+
+
+def _flip_columns(frames: torch.Tensor) -> torch.Tensor:
+    return frames.flip(-1)
+
+
+def _flip_rows(frames: torch.Tensor) -> torch.Tensor:
+    return frames.flip(-2)
+
+
+def _transpose(frames: torch.Tensor) -> torch.Tensor:
+    return frames.mT
+
+
+def partly_hidden(shown: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Return `shown` [B, 4] with contexts hidden at random, further ones more often (`HIDDEN`), never all of a gap."""
+    chance = torch.rand(shown.shape, generator=generator).to(shown.device)
+    left = shown & (chance >= torch.tensor(HIDDEN, device=shown.device))
+    return torch.where(left.any(1, keepdim=True), left, shown)

@@ -1,0 +1,166 @@
+"""What a classifier is trained on: images, labels, and for lesions the annotation with its weights."""
+
+import hashlib
+import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import h5py
+import numpy as np
+import pandas as pd
+import torch
+
+from explainct.errors import UserError
+from explainct.learning.networks.resnet import middle
+from explainct.learning.train.methods import Method
+from explainct.runtime.files import require_space
+from explainct.seeds import torch_generator
+
+
+class ImageStore(Protocol):
+    """What reads the images of samples: `explainct.data.samples.crops.CaseStore`."""
+
+    def images(self, samples: pd.DataFrame) -> np.ndarray:
+        """Return the images of `samples` as float32 [N, D, H, W] in [0, 1]."""
+        ...
+
+
+WEIGHTS = {
+    "uncertainty": "weight",
+    "published": "weight_published",
+    "diffusion": "weight_diffusion",
+    "readers": "weight_readers",
+}
+"""Arrays of the weight files, by the kind of weights that a method asks for."""
+
+READ_AT_ONCE = 64
+"""Images that are in memory while a file of them is written."""
+
+
+@contextmanager
+def images_on_disk(samples: pd.DataFrame, store: ImageStore, folder: Path) -> Iterator[np.ndarray]:
+    """Yield the images of `samples` as float32 [N, 1, D, H, W] in a temporary file, of which memory holds what it can.
+
+    The validation samples of LIDC-IDRI at the published size take 90 GB.
+
+    Args:
+        samples: at least one row of `cases/samples.parquet`.
+        store: reads their images.
+        folder: where the nameless file lies until the block ends.
+
+    Raises:
+        UserError: the folder's disk is too small.
+    """
+    shape = (len(samples), 1, *store.images(samples.iloc[:1]).shape[1:])
+    require_space(folder, 4 * math.prod(shape))
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for start in range(0, len(samples), READ_AT_ONCE):
+            file.write(np.ascontiguousarray(store.images(samples.iloc[start : start + READ_AT_ONCE])))
+        file.flush()
+        yield np.memmap(file, np.float32, "r+", shape=shape)
+
+
+@dataclass(frozen=True)
+class TrainingArrays:
+    """Training samples on the network's grid.
+
+    Attributes:
+        images: float32 [N, 1, D, H, W] in [0, 1].
+        labels: int64 [N], 1 lesion, 0 neighbour.
+        target: the annotation, float32 [N, D, H, W] in [0, 1]; 0 for neighbours.
+        weights: voxel weights, float32 [N, D, H, W] in [0, 1]; 0 for neighbours.
+
+    For a method of two dimensions D is 1: the middle slice.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    target: np.ndarray
+    weights: np.ndarray
+
+    def fingerprint(self) -> str:
+        """Return a short hash of all arrays."""
+        digest = hashlib.sha256()
+        for array in astuple(self):
+            digest.update(f"{array.dtype}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()[:16]
+
+
+def load_training_arrays(
+    samples: pd.DataFrame, store: ImageStore, weight_files: list[Path], method: Method
+) -> TrainingArrays:
+    """Read images, labels, and the annotations and weights that `method` asks for.
+
+    Args:
+        samples: the drawn rows of `cases/samples.parquet`.
+        store: reads their images.
+        weight_files: the files `uncertainty/weights/{shard}.h5`; not opened for a method without supervision.
+        method: says which annotation and which weights.
+
+    Raises:
+        UserError: a lesion has no weights, or weights of another grid.
+    """
+    images = store.images(samples)
+    labels = samples.label.to_numpy(np.int64, copy=True)
+    target, weights = np.zeros_like(images), np.zeros_like(images)
+    if method.supervised:
+        lesions = {samples.lesion_id.iloc[row]: int(row) for row in np.flatnonzero(labels)}
+        _read_supervision(lesions, weight_files, method, target, weights)
+    seen = slice(None) if method.dims == 3 else slice(middle(images.shape[1]), middle(images.shape[1]) + 1)
+    images, target, weights = (array[:, seen] for array in (images, target, weights))
+    return TrainingArrays(images[:, None], labels, target, weights)
+
+
+def _read_supervision(
+    lesions: dict[str, int], weight_files: list[Path], method: Method, target: np.ndarray, weights: np.ndarray
+) -> None:
+    """Fill the rows of `target` and `weights` [N, D, H, W] that `lesions` (id: row) gives, from the weight files."""
+    missing = dict(lesions)
+    for path in weight_files:
+        with h5py.File(path) as file:
+            for lesion_id in sorted(missing.keys() & file.keys()):
+                row, group = missing.pop(lesion_id), file[lesion_id]
+                if group[method.target].shape != target.shape[1:]:
+                    raise UserError(
+                        f"{path} has the annotation of {lesion_id} on a grid of {group[method.target].shape} voxels, "
+                        f"but images have {target.shape[1:]}. Delete the file and repeat."
+                    )
+                target[row] = group[method.target]
+                weights[row] = _weights(group, method)
+    if missing:
+        raise UserError(
+            f"Training lesion {min(missing)} has no weights in {', '.join(map(str, weight_files)) or 'any file'} "
+            f"({len(missing)} of {len(lesions)} lesions missing). Delete these files and repeat to compute them anew."
+        )
+
+
+def _weights(group: h5py.Group, method: Method) -> np.ndarray | float:
+    """Return a lesion's voxel weights, to be laid on [D, H, W]."""
+    if method.weights == "annotated":
+        return group["annotated"][:][:, None, None]
+    name = WEIGHTS.get(method.weights)
+    return group[name][:] if name else 1.0
+
+
+def epoch_batches(count: int, batch_size: int, *, seed: int, epoch: int) -> list[torch.Tensor]:
+    """Return the batches of one epoch, each a tensor of sample numbers int64 [b]; every sample is in exactly one.
+
+    A last batch of one sample joins the one before, since batch normalisation learns little from a single sample.
+
+    Args:
+        count: number of samples.
+        batch_size: samples per batch.
+        seed: seed of the run.
+        epoch: number of the epoch, from 0.
+    """
+    order = torch.randperm(count, generator=torch_generator(seed, "batches", epoch))
+    batches = list(order.split(batch_size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        last = batches.pop()
+        batches[-1] = torch.cat([batches[-1], last])
+    return batches

@@ -1,0 +1,131 @@
+"""What the uncertainty of pixels knows: calibration, and the order of errors.
+
+Pixels are those of the regions that are scored.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from explainct.scoring.metrics.calibration import MAX_VARIANCE
+from explainct.scoring.statistics.checks import DECIMALS, check_lists, check_range, rounded
+
+BINS = 10
+COVERAGES = 50
+"""Points of a risk-coverage curve."""
+
+
+class RiskArea(NamedTuple):
+    """The area under a risk-coverage curve, less is better.
+
+    Attributes:
+        area: mean risk over all coverages (AURC), in [0, 1].
+        excess: its excess over the best possible order (E-AURC), in [0, 1].
+    """
+
+    area: float
+    excess: float
+
+
+def reliability(probability: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
+    """Return how often pixels are inside that were said to be so with about the same probability.
+
+    The differences of the two columns, weighted by `n`, are the expected calibration error (Naeini et al., 2015).
+
+    Args:
+        probability: of being inside [N], in [0, 1].
+        truth: whether it is inside [N].
+
+    Returns:
+        A row per bin of 10 bins of equal width that is not empty: mean `predicted`, share `inside`, count `n`.
+
+    Raises:
+        UserError: lengths differ or are 0, or probabilities leave [0, 1].
+    """
+    check_lists(probability=probability, truth=truth)
+    check_range("probability", probability, 1.0)
+    bins = np.minimum((probability * BINS).astype(int), BINS - 1)
+    n = np.bincount(bins, minlength=BINS)
+    predicted, inside = (np.bincount(bins, values, minlength=BINS) for values in (probability, truth))
+    some = n > 0
+    return pd.DataFrame({"predicted": predicted[some] / n[some], "inside": inside[some] / n[some], "n": n[some]})
+
+
+def calibration_error(probability: np.ndarray, truth: np.ndarray) -> float:
+    """Return the expected calibration error in [0, 1] over 10 bins of equal width (Naeini et al., 2015).
+
+    Args:
+        probability: of being inside [N], in [0, 1].
+        truth: whether it is inside [N].
+    """
+    bins = np.minimum((probability * BINS).astype(int), BINS - 1)
+    gaps = np.bincount(bins, probability - truth, minlength=BINS)
+    return float(np.abs(gaps).sum() / len(probability))
+
+
+def risk_coverage(variance: np.ndarray, error: np.ndarray) -> pd.DataFrame:
+    """Return the share of errors among the most certain pixels, over the share of pixels (El-Yaniv and Wiener, 2010).
+
+    Pixels of equal variance, to 7 decimals, count as drawn in random order: the risk is the expected one.
+
+    Args:
+        variance: of each pixel [N], in [0, 0.25].
+        error: whether the pixel is wrong, bool [N].
+
+    Returns:
+        Up to 50 rows of rising coverage: `coverage` in (0, 1], `risk` in [0, 1], and the number `n` of pixels covered.
+
+    Raises:
+        UserError: lengths differ or are 0, or variances leave [0, 0.25].
+    """
+    covered = np.unique(-(-np.arange(1, COVERAGES + 1) * len(variance) // COVERAGES))
+    risk = _expected_errors(variance, error)[covered - 1] / covered
+    return pd.DataFrame({"coverage": covered / len(variance), "risk": risk, "n": covered})
+
+
+def risk_area(variance: np.ndarray, error: np.ndarray) -> RiskArea:
+    """Return the area under the risk-coverage curve and its excess over the best order (Geifman et al., 2019).
+
+    The area is the mean of the expected risk over all N coverages. The best order has all errors last.
+
+    Args:
+        variance: of each pixel [N], in [0, 0.25].
+        error: whether the pixel is wrong, bool [N].
+
+    Raises:
+        UserError: lengths differ or are 0, or variances leave [0, 0.25].
+    """
+    covered = np.arange(1, len(variance) + 1)
+    area = np.mean(_expected_errors(variance, error) / covered)
+    best = np.mean(np.maximum(covered - np.sum(~np.asarray(error, dtype=bool)), 0) / covered)
+    return RiskArea(float(area), float(area - best))
+
+
+def weights_rank_errors(weight: np.ndarray, error: np.ndarray) -> float:
+    """Return how well low weights point at errors: the AUROC of 1 - weight, NaN where all or none are wrong.
+
+    Args:
+        weight: weight of each pixel [N], in [0, 1].
+        error: whether the pixel is wrong, bool [N].
+
+    Raises:
+        UserError: lengths differ or are 0, or weights leave [0, 1].
+    """
+    check_lists(weight=weight, error=error)
+    check_range("weight", weight, 1.0)
+    wrong = np.asarray(error, dtype=bool)
+    # The order of 1 - weight without its rounding, which would merge small weights.
+    return float(roc_auc_score(wrong, -np.asarray(weight))) if 0 < wrong.sum() < len(wrong) else np.nan
+
+
+def _expected_errors(variance: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Return the errors [N] expected among the 1, 2 ... N most certain pixels, with ties in random order."""
+    check_lists(variance=variance, error=error)
+    check_range("variance", variance, MAX_VARIANCE)
+    _, group, sizes = np.unique(rounded(variance, DECIMALS), return_inverse=True, return_counts=True)
+    errors = np.bincount(group, np.asarray(error, dtype=bool))
+    # Within a tie every pixel is wrong with the same chance, so the expected number rises on a straight line.
+    stops, found = (np.concatenate([[0], np.cumsum(parts)]) for parts in (sizes, errors))
+    return np.interp(np.arange(1, len(variance) + 1), stops, found)
