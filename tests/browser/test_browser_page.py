@@ -12,7 +12,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from webdriver import chromium
 
-from explainct.report.slice_browser import BrowserCase, Layer, write_browser
+from explainct.report.slice_browser import BrowserLesion, Layer, write_browser
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("chromium") and shutil.which("chromedriver")),
@@ -26,7 +26,7 @@ UP, RIGHT, LEFT = "\ue013", "\ue014", "\ue012"
 SCREENSHOTS = Path(__file__).parents[2] / "results" / "browser"
 
 
-def made_up_case(lesion_id, seed):
+def made_up_lesion(lesion_id, seed):
     rng = np.random.default_rng(seed)
     image = gaussian_filter(rng.random(SHAPE), 0.8)
     k, i, j = np.indices(SHAPE)
@@ -44,10 +44,10 @@ def made_up_case(lesion_id, seed):
     ]
     annotated = np.isin(np.arange(SHAPE[0]), (2, 4, 6))
     predictions = {"DUE": "lesion, 0.93", "Baseline": f"normal, 0.41 {HOSTILE}"}
-    return BrowserCase(lesion_id, image, SPACING, annotated, layers, predictions)
+    return BrowserLesion(lesion_id, image, SPACING, annotated, layers, predictions)
 
 
-CASES = [made_up_case("LIDC-IDRI-0001-s1-n0", 1), made_up_case(HOSTILE, 2)]
+CASES = [made_up_lesion("LIDC-IDRI-0001-s1-n0", 1), made_up_lesion(HOSTILE, 2)]
 
 
 @pytest.fixture(scope="module")

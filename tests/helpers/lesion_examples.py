@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from explainct.due.interpolation.diffusion import Interpolator
-from explainct.due.interpolation.gaps import SLOTS
+from explainct.due.interpolation.gaps import CONTEXT_SLICES
 from explainct.due.interpolation.noise_schedule import signal_and_noise
 from explainct.due.uncertainty.neural_process import UncertaintyPredictor
 
@@ -25,7 +25,7 @@ INTERPOLATE = {
     "draws": 2,
 }
 BOXES = {3: (20, 14), 5: (30, 34)}
-"""Rows and columns of lesions that need a larger frame than the others; the last one's is shrunk."""
+"""Rows and columns of lesions that need a larger patch than the others; the last one's is shrunk."""
 
 
 class Bayes(nn.Module):
@@ -39,7 +39,7 @@ class Bayes(nn.Module):
         self.sharpness = nn.Parameter(torch.tensor(sharpness))
 
     def forward(self, planes: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
-        blend = 1 + 3 * SLOTS
+        blend = 1 + 3 * CONTEXT_SLICES
         signal, spread = signal_and_noise(level[:, None, None, None])
         return self.sharpness * planes[:, blend : blend + 1] + 2 * signal * planes[:, :1] / spread**2
 

@@ -8,7 +8,7 @@ import torch
 from explainct.due.interpolation.classical import clipped_field
 from explainct.due.interpolation.gaps import Surroundings
 from explainct.due.interpolation.noise_schedule import signal_and_noise
-from explainct.due.interpolation.slice_patches import LesionFrames, Place
+from explainct.due.interpolation.slice_patches import LesionPatches, Place
 
 SIZE = 16
 
@@ -48,12 +48,16 @@ SHAPES = {
 
 
 def around_of(
-    slots: list[np.ndarray], context_z: list[float], z: float, shown: list[bool] | None = None, pixel_mm: float = 0.7
+    context_slices: list[np.ndarray],
+    context_z: list[float],
+    z: float,
+    shown: list[bool] | None = None,
+    pixel_mm: float = 0.7,
 ) -> Surroundings:
-    """Return what is known around one wanted slice, given the slices in four slots."""
+    """Return what is known around one wanted slice, given the slices in four context slices."""
     return Surroundings(
-        fields=torch.from_numpy(np.stack([clipped_field(frame) for frame in slots]))[None],
-        dissent=dissent_of(slots)[None],
+        fields=torch.from_numpy(np.stack([clipped_field(patch) for patch in context_slices]))[None],
+        disagreement=disagreement_of(context_slices)[None],
         context_z=torch.tensor([context_z], dtype=torch.float32),
         shown=torch.tensor([[True] * 4 if shown is None else shown]),
         z=torch.tensor([z], dtype=torch.float32),
@@ -61,18 +65,18 @@ def around_of(
     )
 
 
-def dissent_of(slots: list[np.ndarray]) -> torch.Tensor:
+def disagreement_of(context_slices: list[np.ndarray]) -> torch.Tensor:
     """Return what some reader could have left out or added: nothing of an empty slice, and different for each shape."""
-    return torch.from_numpy(np.stack([0.25 * (np.roll(frame, 1, 0) - frame) for frame in slots])).float()
+    return torch.from_numpy(np.stack([0.25 * (np.roll(patch, 1, 0) - patch) for patch in context_slices])).float()
 
 
 def several(*parts: Surroundings) -> Surroundings:
-    names = ("fields", "dissent", "context_z", "shown", "z", "pixel_mm")
+    names = ("fields", "disagreement", "context_z", "shown", "z", "pixel_mm")
     return Surroundings(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 
 
 def three_slices() -> Surroundings:
-    """Return what is known around three wanted slices, of which the second lacks both outer slots."""
+    """Return what is known around three wanted slices, of which the second lacks both outer context_slices."""
     hooks = [SHAPES["hook"], SHAPES["moved"], SHAPES["disc"], SHAPES["ring"]]
     return several(
         around_of(hooks, [0, 2, 5, 7], 3),
@@ -86,17 +90,23 @@ def reversed_z(around: Surroundings) -> Surroundings:
     return replace(
         around,
         fields=around.fields.flip(1),
-        dissent=around.dissent.flip(1),
+        disagreement=around.disagreement.flip(1),
         context_z=-around.context_z.flip(1),
         shown=around.shown.flip(1),
         z=-around.z,
     )
 
 
-def lesion_of(frames: list[np.ndarray], z_mm: list[float], name: str = "P0", pixel_mm: float = 0.8) -> LesionFrames:
-    masks = np.stack(frames).astype(np.float32)
-    return LesionFrames(
-        f"{name}-s0-n0", masks, np.array(z_mm, float), pixel_mm, name, Place(0, 0, 1, 1), dissent_of(frames).numpy()
+def lesion_of(patches: list[np.ndarray], z_mm: list[float], name: str = "P0", pixel_mm: float = 0.8) -> LesionPatches:
+    masks = np.stack(patches).astype(np.float32)
+    return LesionPatches(
+        f"{name}-s0-n0",
+        masks,
+        np.array(z_mm, float),
+        pixel_mm,
+        name,
+        Place(0, 0, 1, 1),
+        disagreement_of(patches).numpy(),
     )
 
 

@@ -92,11 +92,11 @@ def test_pancreas(tmp_path, project):
     make_nih(nih, patients=8, seed=0, labels="seg")
     (msd / "labelsTr/pancreas_001.nii.gz").unlink()
     settings = tiny({"msd_pancreas": msd, "nih_pancreas": nih})
-    settings["cases"] |= {"train": 0.4, "validation": 0.25, "margin_mm": 0, "negatives_per_lesion": 0}
+    settings["samples"] |= {"train": 0.4, "validation": 0.25, "margin_mm": 0, "negatives_per_lesion": 0}
     settings["train"]["seeds"] = [0]
     run(project, "pancreas", settings)
     results = project.folder / "results"
-    samples = pd.read_parquet(results / "pancreas/cases/samples.parquet")
+    samples = pd.read_parquet(results / "pancreas/samples/samples.parquet")
     assert samples["label"].value_counts().to_dict() == {1: 11, 0: 8}
     assert (samples.groupby("split")["label"].nunique() == 2).all()
     table = pd.read_csv(results / "tables/table1.csv")

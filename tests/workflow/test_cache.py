@@ -8,7 +8,7 @@ from harness import Project
 pytestmark = pytest.mark.slow
 
 TARGET = "results/demo/uncertainty/model.pt"
-CACHED = {"extract_cases", "train_interpolator", "sample_variance", "train_uncertainty"}
+CACHED = {"extract_crops", "train_interpolator", "sample_variance", "train_uncertainty"}
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def run_with_cache(tmp_path, monkeypatch):
     monkeypatch.setitem(os.environ, "SNAKEMAKE_OUTPUT_CACHE", str(tmp_path / "cache"))
 
     def run(project: Project) -> set[str]:
-        shards = [f"results/demo/cases/{shard}.h5" for shard in (0, 1)]
+        shards = [f"results/demo/samples/{shard}.h5" for shard in (0, 1)]
         status, output = project.run("--cores", "2", "--cache", *CACHED, "--", TARGET, *shards)
         assert status == 0, output[-4000:]
         logs = project.folder / "results/demo/logs"
@@ -33,13 +33,13 @@ def test_a_second_copy_trains_nothing_until_the_code_changes(tmp_path, run_with_
     assert run_with_cache(first) >= CACHED
     second = Project(tmp_path / "second")
     assert not run_with_cache(second) & CACHED
-    for name in (TARGET, "results/demo/interpolate/model.pt", "results/demo/cases/0.h5", "results/demo/cases/1.h5"):
+    for name in (TARGET, "results/demo/interpolate/model.pt", "results/demo/samples/0.h5", "results/demo/samples/1.h5"):
         assert (second.folder / name).read_bytes() == (first.folder / name).read_bytes()
-    shards = [(second.folder / f"results/demo/cases/{shard}.h5").read_bytes() for shard in (0, 1)]
+    shards = [(second.folder / f"results/demo/samples/{shard}.h5").read_bytes() for shard in (0, 1)]
     assert shards[0] != shards[1]
     third = Project(tmp_path / "third")
     module = third.folder / "workflow/explainct/due/interpolation/diffusion.py"
     module.write_text(module.read_text() + "# edited\n")
     computed = run_with_cache(third)
     assert computed >= {"train_interpolator", "sample_variance", "train_uncertainty"}
-    assert "extract_cases" not in computed
+    assert "extract_crops" not in computed

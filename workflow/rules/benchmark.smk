@@ -102,7 +102,7 @@ rule benchmark_supervision:
             "width": config["uncertainty"]["width"],
             "latent": config["uncertainty"]["latent"],
         },
-        grid=config["cases"]["grid"],
+        grid=config["samples"]["grid"],
         device=config["device"],
         code=code_hash("benchmark_supervision"),
     message:

@@ -32,7 +32,7 @@ rule fill_browsed:
         rows=config["evaluate"]["browse"],
         settings=config["uncertainty"],
         interpolate=config["interpolate"],
-        cases=config["cases"],
+        samples=config["samples"],
         seed=config["seed"],
         device=config["device"],
         code=code_hash("fill_browsed"),
@@ -48,7 +48,7 @@ rule slice_browser:
         lesions=rules.extract_annotations.output.lesions,
         slices=rules.extract_annotations.output.slices,
         samples=rules.split_patients.output.samples,
-        cases=rules.list_cases.output[0],
+        crops=rules.list_crops.output[0],
         filled=rules.fill_browsed.output[0],
         predictions=of_methods("predictions.parquet"),
         explanations=of_methods("explanations.h5"),
@@ -70,7 +70,7 @@ rule slice_browser:
         **asks("slice_browser"),
     params:
         methods=METHODS,
-        cases=config["cases"],
+        samples=config["samples"],
         cohort=COHORT,
         code=code_hash("slice_browser"),
     message:

@@ -2,7 +2,7 @@
 
 REQUIRED INPUTS
     every other result, for the record of the run alone
-    results/{dataset}/cases/samples.parquet, {shard}.h5
+    results/{dataset}/samples/samples.parquet, {shard}.h5
 OUTPUTS
     results/tables/run.yaml, .html            all settings, the code of each stage, the packages, and the devices
     results/tables/audit.csv, .md             printed numbers of the five papers, next to what follows from them
@@ -79,7 +79,7 @@ rule probe_confounders:
         lesions=rules.extract_annotations.output.lesions,
         slices=rules.extract_annotations.output.slices,
         samples=rules.split_patients.output.samples,
-        cases=rules.list_cases.output[0],
+        crops=rules.list_crops.output[0],
     output:
         report(
             "results/tables/{dataset}_confounders.csv",
@@ -97,7 +97,7 @@ rule probe_confounders:
     resources:
         **asks("probe_confounders"),
     params:
-        cases=config["cases"],
+        samples=config["samples"],
         seed=config["seed"],
         code=code_hash("probe_confounders"),
     message:

@@ -26,7 +26,7 @@ SCANS = (
     if IS_DEMO
     else sum(scans_in(name, folder) for name, folder in ARCHIVES.items())
 )
-SHARDS = range(ceil(SCANS / config["cases"]["scans_per_shard"]))
+SHARDS = range(ceil(SCANS / config["samples"]["scans_per_shard"]))
 METHODS = config["train"]["methods"]
 REFERENCE = "due" if "due" in METHODS else METHODS[0]
 SEEDS = config["train"]["seeds"]

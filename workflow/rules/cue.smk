@@ -3,7 +3,7 @@
 Asked for by name, with settings that plant the cue: snakemake cue_table --configfile config/demo_cue.yaml
 
 REQUIRED INPUTS
-    results/{dataset}/cases/samples.parquet, {shard}.h5
+    results/{dataset}/samples/samples.parquet, {shard}.h5
     results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/model.pt
 OUTPUTS
     results/{dataset}/runs/{method}/n{n}_lambda{lam}/cued.parquet  predictions with the cue aligned, absent and reversed
@@ -17,7 +17,7 @@ rule predict_cued:
         lesions=rules.extract_annotations.output.lesions,
         slices=rules.extract_annotations.output.slices,
         samples=rules.split_patients.output.samples,
-        cases=rules.list_cases.output[0],
+        crops=rules.list_crops.output[0],
         models=MODELS,
     output:
         "results/{dataset}/runs/{method}/n{n}_lambda{lam}/cued.parquet",
@@ -33,7 +33,7 @@ rule predict_cued:
     params:
         seeds=SEEDS,
         settings=TRAINING,
-        cases=config["cases"],
+        samples=config["samples"],
         device=config["device"],
         code=code_hash("predict_cued"),
     message:
@@ -66,7 +66,7 @@ rule cue_table:
     params:
         methods=METHODS,
         cohort=COHORT,
-        strength=config["cases"]["cue"]["strength"],
+        strength=config["samples"]["cue"]["strength"],
         code=code_hash("cue_table"),
     message:
         "Writing the table of the planted cue"

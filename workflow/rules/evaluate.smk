@@ -1,7 +1,7 @@
 """Evaluate: predictions and explanations of the test patients, and how good they are.
 
 REQUIRED INPUTS
-    results/{dataset}/cases/samples.parquet, {shard}.h5
+    results/{dataset}/samples/samples.parquet, {shard}.h5
     results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/model.pt
 OUTPUTS, under results/{dataset}/runs/{method}/n{n}_lambda{lam}/
     predictions.parquet  probability and class of every test sample
@@ -17,7 +17,7 @@ rule explain_classifier:
         lesions=rules.extract_annotations.output.lesions,
         slices=rules.extract_annotations.output.slices,
         samples=rules.split_patients.output.samples,
-        cases=rules.list_cases.output[0],
+        crops=rules.list_crops.output[0],
         models=MODELS,
     output:
         predictions="results/{dataset}/runs/{method}/n{n}_lambda{lam}/predictions.parquet",
@@ -34,7 +34,7 @@ rule explain_classifier:
     params:
         seeds=SEEDS,
         settings=TRAINING,
-        cases=config["cases"],
+        samples=config["samples"],
         device=config["device"],
         code=code_hash("explain_classifier"),
     message:
@@ -49,7 +49,7 @@ rule evaluate_classifier:
         lesions=rules.extract_annotations.output.lesions,
         slices=rules.extract_annotations.output.slices,
         samples=rules.split_patients.output.samples,
-        cases=rules.list_cases.output[0],
+        crops=rules.list_crops.output[0],
         predictions=rules.explain_classifier.output.predictions,
         explanations=rules.explain_classifier.output.explanations,
     output:
@@ -66,7 +66,7 @@ rule evaluate_classifier:
         **asks("evaluate_classifier"),
     params:
         threshold=config["evaluate"]["threshold"],
-        cases=config["cases"],
+        samples=config["samples"],
         code=code_hash("evaluate_classifier"),
     message:
         "Scoring {wildcards.method}"

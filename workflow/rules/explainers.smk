@@ -1,7 +1,7 @@
 """Explainers: a trained classifier of each method under other explainers than its own class activation map.
 
 REQUIRED INPUTS
-    results/{dataset}/cases/samples.parquet, {shard}.h5
+    results/{dataset}/samples/samples.parquet, {shard}.h5
     results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/model.pt
 OUTPUTS (of the methods in `evaluate.explained_methods`, or asked for by name)
     results/{dataset}/runs/{method}/n{n}_lambda{lam}/explainers.csv  agreement, faithfulness and sanity, first seed
@@ -14,7 +14,7 @@ rule compare_explainers:
         lesions=rules.extract_annotations.output.lesions,
         slices=rules.extract_annotations.output.slices,
         samples=rules.split_patients.output.samples,
-        cases=rules.list_cases.output[0],
+        crops=rules.list_crops.output[0],
         models=MODELS,
     output:
         report(
@@ -35,7 +35,7 @@ rule compare_explainers:
     params:
         settings=config["evaluate"],
         batch_size=config["train"]["batch_size"],
-        cases=config["cases"],
+        samples=config["samples"],
         seed=config["seed"],
         device=config["device"],
         code=code_hash("compare_explainers"),

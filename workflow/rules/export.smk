@@ -15,7 +15,7 @@ rule export_masks:
         series=f"results/{DATASET}/ingest/series.parquet",
         lesions=f"results/{DATASET}/annotate/lesions.parquet",
         slices=f"results/{DATASET}/annotate/slices.h5",
-        samples=f"results/{DATASET}/cases/samples.parquet",
+        samples=f"results/{DATASET}/samples/samples.parquet",
         weights=f"results/{DATASET}/uncertainty/weights/shards.csv",
     output:
         directory(f"results/{DATASET}/export"),

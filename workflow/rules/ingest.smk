@@ -50,7 +50,7 @@ rule make_demo_cohort:
         **asks("make_demo_cohort"),
     params:
         patients=config["ingest"]["demo_patients"],
-        margin_mm=config["cases"]["margin_mm"],
+        margin_mm=config["samples"]["margin_mm"],
         seed=config["seed"],
         code=code_hash("make_demo_cohort"),
     message:

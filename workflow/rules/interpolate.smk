@@ -2,7 +2,7 @@
 
 REQUIRED INPUTS
     results/{dataset}/annotate/lesions.parquet, slices.h5
-    results/{dataset}/cases/splits.parquet
+    results/{dataset}/samples/splits.parquet
 OUTPUTS
     results/{dataset}/interpolate/model.pt      averaged weights
     results/{dataset}/interpolate/metrics.json  hidden slices of validation patients, next to classical methods

@@ -52,7 +52,7 @@ rule table_1:
 rule compare_methods:
     """Compare each method with the reference on the same test patients."""
     input:
-        samples=f"results/{DATASET}/cases/samples.parquet",
+        samples=f"results/{DATASET}/samples/samples.parquet",
         predictions=of_methods("predictions.parquet"),
         lesions=of_methods("lesions.parquet"),
     output:
@@ -88,7 +88,7 @@ rule figure_4:
         lesions=rules.extract_annotations.output.lesions,
         slices=rules.extract_annotations.output.slices,
         samples=rules.split_patients.output.samples,
-        cases=rules.list_cases.output[0],
+        crops=rules.list_crops.output[0],
         explanations=of_methods("explanations.h5"),
     output:
         png=report(
@@ -109,7 +109,7 @@ rule figure_4:
         **asks("figure_4"),
     params:
         methods=METHODS,
-        cases=config["cases"],
+        samples=config["samples"],
         threshold=config["evaluate"]["threshold"],
         cohort=COHORT,
         code=code_hash("figure_4"),

@@ -45,7 +45,7 @@ rule figure_gap:
 rule figure_table1:
     """Table 1 as a picture: seeds, means, and intervals over patients."""
     input:
-        samples=f"results/{DATASET}/cases/samples.parquet",
+        samples=f"results/{DATASET}/samples/samples.parquet",
         predictions=of_methods("predictions.parquet"),
         lesions=of_methods("lesions.parquet"),
     output:

@@ -1,7 +1,7 @@
 """Train: 3D classifiers, each method with all its seeds in one job (DUE, section 4.1).
 
 REQUIRED INPUTS
-    results/{dataset}/cases/samples.parquet, {shard}.h5
+    results/{dataset}/samples/samples.parquet, {shard}.h5
     results/{dataset}/uncertainty/weights/{shard}.h5
 OUTPUTS, under results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/
     model.pt      the best model by average precision on validation patients
@@ -22,7 +22,7 @@ rule train_classifier:
         lesions=rules.extract_annotations.output.lesions,
         slices=rules.extract_annotations.output.slices,
         samples=rules.split_patients.output.samples,
-        cases=rules.list_cases.output[0],
+        crops=rules.list_crops.output[0],
         weights=rules.list_weights.output[0],
     output:
         models=expand(
@@ -57,7 +57,7 @@ rule train_classifier:
     params:
         seeds=seeds_of_job,
         settings=TRAINING,
-        cases=config["cases"],
+        samples=config["samples"],
         device=config["device"],
         folder="results/{dataset}/runs/{method}/n{n}_lambda{lam}",
         code=code_hash("train_classifier"),

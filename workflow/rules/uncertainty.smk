@@ -2,7 +2,7 @@
 
 REQUIRED INPUTS
     results/{dataset}/annotate/lesions.parquet, slices.h5
-    results/{dataset}/cases/samples.parquet, splits.parquet
+    results/{dataset}/samples/samples.parquet, splits.parquet
     results/{dataset}/interpolate/model.pt
 OUTPUTS
     results/{dataset}/uncertainty/variance/{shard}.h5  mean and variance of T draws per gap
@@ -96,7 +96,7 @@ rule map_weights:
     params:
         settings=config["uncertainty"],
         interpolate=config["interpolate"],
-        cases=config["cases"],
+        samples=config["samples"],
         seed=config["seed"],
         device=config["device"],
         code=code_hash("map_weights"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from explainct.data.samples.reader import CaseStore
+from explainct.data.samples.reader import SampleReader
 from explainct.due.paper.shown_lesions import choose_lesions
 from explainct.runtime.device import choose_compute
 from explainct.runtime.files import read_shards
@@ -13,11 +13,11 @@ from explainct.scoring.evaluate.explainers import compare_explainers
 
 with job(snakemake):
     settings = snakemake.params.settings
-    store = CaseStore(
-        read_shards(snakemake.input.cases),
+    store = SampleReader(
+        read_shards(snakemake.input.crops),
         Path(snakemake.input.slices),
         Path(snakemake.input.lesions),
-        snakemake.params.cases,
+        snakemake.params.samples,
     )
     compare_explainers(
         samples=choose_lesions(pd.read_parquet(snakemake.input.samples), rows=settings["explained"]),

@@ -4,18 +4,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from explainct.data.samples.reader import CaseStore
+from explainct.data.samples.reader import SampleReader
 from explainct.learning.train.methods import METHODS
 from explainct.runtime.files import read_shards
 from explainct.runtime.job import job
 from explainct.scoring.evaluate.score import evaluate_classifier
 
 with job(snakemake):
-    store = CaseStore(
-        read_shards(snakemake.input.cases),
+    store = SampleReader(
+        read_shards(snakemake.input.crops),
         Path(snakemake.input.slices),
         Path(snakemake.input.lesions),
-        snakemake.params.cases,
+        snakemake.params.samples,
     )
     evaluate_classifier(
         predictions_file=Path(snakemake.input.predictions),

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from explainct.data.samples.reader import CaseStore
+from explainct.data.samples.reader import SampleReader
 from explainct.due.paper.figure4 import figure_4
 from explainct.runtime.files import read_shards
 from explainct.runtime.job import job
 
 with job(snakemake):
-    store = CaseStore(
-        read_shards(snakemake.input.cases),
+    store = SampleReader(
+        read_shards(snakemake.input.crops),
         Path(snakemake.input.slices),
         Path(snakemake.input.lesions),
-        snakemake.params.cases,
+        snakemake.params.samples,
     )
     figure_4(
         samples=pd.read_parquet(snakemake.input.samples),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from explainct.data.samples.reader import CaseStore
+from explainct.data.samples.reader import SampleReader
 from explainct.runtime.device import choose_compute
 from explainct.runtime.files import read_shards
 from explainct.runtime.job import job
@@ -15,11 +15,11 @@ with job(snakemake):
     predict_cued(
         samples=pd.read_parquet(snakemake.input.samples),
         store_of=partial(
-            CaseStore,
-            read_shards(snakemake.input.cases),
+            SampleReader,
+            read_shards(snakemake.input.crops),
             Path(snakemake.input.slices),
             Path(snakemake.input.lesions),
-            snakemake.params.cases,
+            snakemake.params.samples,
         ),
         model_files=dict(zip(snakemake.params.seeds, map(Path, snakemake.input.models), strict=True)),
         settings=snakemake.params.settings,

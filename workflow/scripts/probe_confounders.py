@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from explainct.data.samples.reader import CaseStore
+from explainct.data.samples.reader import SampleReader
 from explainct.runtime.files import read_shards, write_csv
 from explainct.runtime.job import job
 from explainct.scoring.evaluate.confounders import mean_hu, probe_confounders
 
 with job(snakemake):
-    store = CaseStore(
-        read_shards(snakemake.input.cases),
+    store = SampleReader(
+        read_shards(snakemake.input.crops),
         Path(snakemake.input.slices),
         Path(snakemake.input.lesions),
-        snakemake.params.cases,
+        snakemake.params.samples,
     )
     samples = pd.read_parquet(snakemake.input.samples)
     table = probe_confounders(

@@ -4,18 +4,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from explainct.data.samples.reader import CaseStore
+from explainct.data.samples.reader import SampleReader
 from explainct.due.paper.browser_lesions import browse_lesions
 from explainct.runtime.files import read_shards
 from explainct.runtime.job import job
 
 with job(snakemake):
     methods = snakemake.params.methods
-    store = CaseStore(
-        read_shards(snakemake.input.cases),
+    store = SampleReader(
+        read_shards(snakemake.input.lesions),
         Path(snakemake.input.slices),
         Path(snakemake.input.lesions),
-        snakemake.params.cases,
+        snakemake.params.lesions,
     )
     browse_lesions(
         samples=pd.read_parquet(snakemake.input.samples),

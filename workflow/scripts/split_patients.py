@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from explainct.data.samples.sample_table import plan_cases
+from explainct.data.samples.sample_table import plan_samples
 from explainct.runtime.job import job
 
 with job(snakemake):
-    plan_cases(
+    plan_samples(
         lesions_file=Path(snakemake.input.lesions),
         samples_file=Path(snakemake.output.samples),
         splits_file=Path(snakemake.output.splits),

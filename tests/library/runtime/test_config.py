@@ -53,8 +53,8 @@ def test_missing_settings_take_their_default_and_given_ones_stay():
         ({"interpolate": {"max_gap": 1}}, ["`interpolate.max_gap` is 1", "greater than or equal to 2"]),
         ({"uncertainty": {"estimate": "mean"}}, ["`uncertainty.estimate` is 'mean'", "'draws'", "'expectation'"]),
         ({"uncertainty": {"width": 12}}, ["`uncertainty.width` is 12", "multiple of 8"]),
-        ({"cases": {"train": 0.9}}, ["`cases`", "below 1", "0.9"]),
-        ({"cases": {"window": [100, -100]}}, ["window must rise"]),
+        ({"samples": {"train": 0.9}}, ["`samples`", "below 1", "0.9"]),
+        ({"samples": {"window": [100, -100]}}, ["window must rise"]),
         ({"dataset": "mine"}, ["`mine`", "`ingest.archives`"]),
     ],
 )

@@ -186,7 +186,7 @@ def test_every_script_is_found_and_stays_in_its_rooms():
     }
     assert "supervise" in rooms["train_classifier"]
     assert not {"supervise", "explain", "evaluate"} & rooms["map_weights"]
-    assert not {"supervise", "train", "interpolate"} & rooms["extract_cases"]
+    assert not {"supervise", "train", "interpolate"} & rooms["extract_crops"]
 
 
 def test_a_disk_too_full_for_a_lock_is_a_sentence(tmp_path):

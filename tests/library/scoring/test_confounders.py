@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from explainct.data.samples.reader import CaseStore
+from explainct.data.samples.reader import SampleReader
 from explainct.errors import UserError
 from explainct.scoring.evaluate.confounders import (
     FEATURE_SETS,
@@ -150,7 +150,7 @@ def test_the_mean_is_that_of_the_samples_own_box(tmp_path):
         file["L/image"] = image
         file["L"].attrs["start"] = (20, 30, 40)
     pd.DataFrame({"lesion_id": ["L"]}).to_parquet(tmp_path / "lesions.parquet")
-    store = CaseStore([tmp_path / "0.h5"], tmp_path / "slices.h5", tmp_path / "lesions.parquet", {"grid": (2, 2, 2)})
+    store = SampleReader([tmp_path / "0.h5"], tmp_path / "slices.h5", tmp_path / "lesions.parquet", {"grid": (2, 2, 2)})
     boxes = {"k_start": [20, 23], "k_stop": [23, 26], "i_start": 30, "i_stop": 38, "j_start": [41, 40], "j_stop": 50}
     samples = pd.DataFrame({"lesion_id": ["L", "L"], "shard": 0, **boxes})
     np.testing.assert_allclose(mean_hu(samples, store), [image[:3, :, 1:].mean(), image[3:].mean()])

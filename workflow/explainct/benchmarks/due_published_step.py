@@ -23,7 +23,7 @@ class PublishedWeights:
 
     Args:
         target: annotations [B, D, H, W] in [0, 1]; the predictor is on their device.
-        size: pixels along an edge of the predictor's frames.
+        size: pixels along an edge of the predictor's patches.
         width: channels of the predictor.
         latent: size of its latent.
     """

@@ -47,7 +47,7 @@ def benchmark_supervision(
     Args:
         grid: voxels of the network's input (D, H, W).
         settings: the settings `train`.
-        predictor: `size` of the uncertainty predictor's frames, `width` and `latent`, for the published way.
+        predictor: `size` of the uncertainty predictor's patches, `width` and `latent`, for the published way.
         compute: where and how to compute.
         out: the CSV file to write, with columns `case`, `seconds_ours`, `seconds_other`, `speedup`, `steps`.
         repeats: timed steps per case, after one untimed: at most, and at least where they take over five minutes.

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from explainct.config.base import Settings
 from explainct.config.cluster import Cluster, Export
-from explainct.config.data import Annotate, Cases, Ingest
+from explainct.config.data import Annotate, Ingest, Samples
 from explainct.config.due import Interpolate, Paper, Study, Uncertainty
 from explainct.config.training import Evaluate, Train
 from explainct.errors import UserError
@@ -34,7 +34,7 @@ class Config(Settings):
     )
     ingest: Ingest = Field(default_factory=Ingest, description="Which scans are read.")
     annotate: Annotate = Field(default_factory=Annotate, description="How contours become annotated slices.")
-    cases: Cases = Field(default_factory=Cases, description="Samples, their grid, and who is in which split.")
+    samples: Samples = Field(default_factory=Samples, description="Samples, their grid, and who is in which split.")
     interpolate: Interpolate = Field(default_factory=Interpolate, description="The conditional diffusion interpolator.")
     uncertainty: Uncertainty = Field(
         default_factory=Uncertainty, description="Variance sampling, the neural-process VAE, and weights."

@@ -62,7 +62,7 @@ class Cue(Settings):
     seed: int = Field(0, ge=0, description="Seed of where the marks lie.")
 
 
-class Cases(Settings):
+class Samples(Settings):
     """Samples, their grid, and who is in which split."""
 
     margin_mm: Annotated[float, Field(ge=0)] = Field(

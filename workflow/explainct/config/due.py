@@ -10,12 +10,12 @@ from explainct.config.base import Count, Fraction, Positive, Settings
 class Interpolate(Settings):
     """The conditional diffusion interpolator."""
 
-    size: int = Field(32, ge=16, multiple_of=8, description="Largest frame edge in pixels; larger lesions are shrunk.")
+    size: int = Field(32, ge=16, multiple_of=8, description="Largest patch edge in pixels; larger lesions are shrunk.")
     channels: tuple[Count, ...] = Field((16, 32), description="Channels per level of the U-Net, multiples of 8.")
     steps: Count = Field(8, description="Noise levels that a draw goes through.")
     epochs: Count = Field(10, description="Epochs of `steps_per_epoch` steps.")
     steps_per_epoch: Count = Field(40, description="Optimiser steps per epoch.")
-    batch_size: Count = Field(32, description="Frames of 32 x 32 pixels per step; of larger ones fewer.")
+    batch_size: Count = Field(32, description="Patches of 32 x 32 pixels per step; of larger ones fewer.")
     learning_rate: Positive = Field(0.003, description="Peak learning rate of AdamW's one-cycle schedule.")
     ema: Fraction = Field(0.98, description="Decay of the averaged weights.")
     max_gap: int = Field(5, ge=2, description="Longest distance between kept slices in training, in slices.")
@@ -37,7 +37,7 @@ class Uncertainty(Settings):
     latent: Count = Field(32, description="Size of the Gaussian latent.")
     width: int = Field(16, ge=8, multiple_of=8, description="Channels of the neural-process VAE.")
     epochs: Count = Field(12, description="Epochs over the sampled gaps.")
-    batch_size: Count = Field(16, description="Gaps of frames of 32 x 32 pixels per step; of larger ones fewer.")
+    batch_size: Count = Field(16, description="Gaps of patches of 32 x 32 pixels per step; of larger ones fewer.")
     learning_rate: Positive = Field(0.003, description="Learning rate of AdamW.")
     beta: Annotated[float, Field(ge=0)] = Field(0.001, description="Weight of the KL term.")
     latent_at_inference: Literal["mean", "draw"] = Field(

@@ -15,14 +15,14 @@ from PIL import Image
 
 from explainct.errors import UserError
 from explainct.runtime.files import write_text
-from explainct.scoring.metrics.calibration import VARIANCE_MAX
+from explainct.scoring.metrics.calibration import MAX_VARIANCE
 
 log = logging.getLogger(__name__)
 
 Group = Literal["readers", "truth", "interpolated", "variance", "weight", "explanation"]
 
 TEMPLATE = Path(__file__).with_name("slice_browser.html")
-SLOT = "@CASES@"
+SLOT = "@LESIONS@"
 """Where the template takes its data."""
 
 MOST_ROWS = 16384
@@ -51,7 +51,7 @@ GROUPS: dict[Group, GroupStyle] = {
     "readers": GroupStyle("Readers, annotated slices", lines=("#E69F00", "#56B4E9", "#009E73", "#F0E442")),
     "truth": GroupStyle("Truth, all slices", lines=("#CC79A7",)),
     "interpolated": GroupStyle("Interpolated annotation", colours="cividis"),
-    "variance": GroupStyle("Variance", colours="magma", top=VARIANCE_MAX),
+    "variance": GroupStyle("Variance", colours="magma", top=MAX_VARIANCE),
     "weight": GroupStyle("Weight", colours="viridis"),
     "explanation": GroupStyle("Explanations", colours="inferno"),
 }
@@ -74,7 +74,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class BrowserCase:
+class BrowserLesion:
     """A lesion on the network's grid, as the browser shows it.
 
     Attributes:
@@ -94,31 +94,31 @@ class BrowserCase:
     predictions: Mapping[str, str]
 
 
-def write_browser(cases: Sequence[BrowserCase], out: Path, caption: str) -> None:
-    """Write one HTML file that shows the cases slice by slice, offline, in any current web browser.
+def write_browser(lesions: Sequence[BrowserLesion], out: Path, caption: str) -> None:
+    """Write one HTML file that shows the lesions slice by slice, offline, in any current web browser.
 
-    A volume is a grey PNG of 8 bits with its slices below one another. A case of 32 x 64 x 64 voxels with 12 layers
-    takes about 0.4 MB, so 250 cases fit into 100 MB; the page decodes one case at a time.
+    A volume is a grey PNG of 8 bits with its slices below one another. A lesion of 32 x 64 x 64 voxels with 12 layers
+    takes about 0.4 MB, so 250 lesions fit into 100 MB; the page decodes one lesion at a time.
 
     Args:
-        cases: the lesions, in the order of the list.
+        lesions: the lesions, in the order of the list.
         out: the HTML file.
         caption: what the cohort is, in words.
 
     Raises:
-        UserError: there is no case or one twice, or a case's arrays do not fit together or leave their range.
+        UserError: there is no lesion or one twice, or a lesion's arrays do not fit together or leave their range.
     """
-    if not cases:
-        raise UserError(f"There is no lesion to show in {out}. Choose at least one case.")
-    _require_unique([case.lesion_id for case in cases], f"the cases of {out}")
+    if not lesions:
+        raise UserError(f"There is no lesion to show in {out}. Choose at least one lesion.")
+    _require_unique([lesion.lesion_id for lesion in lesions], f"the lesions of {out}")
     content = {
         "caption": caption,
         "groups": [_group_content(key, style) for key, style in GROUPS.items()],
-        "cases": [_case_content(case) for case in cases],
+        "lesions": [_lesion_content(lesion) for lesion in lesions],
     }
     page = TEMPLATE.read_text(encoding="utf-8").replace(SLOT, script_json(content))
     write_text(page, out)
-    log.info("%s: %d cases, %.1f MB", out, len(cases), len(page) / 1e6)
+    log.info("%s: %d lesions, %.1f MB", out, len(lesions), len(page) / 1e6)
 
 
 def script_json(content: Any) -> str:
@@ -156,34 +156,34 @@ def _group_content(key: Group, style: GroupStyle) -> dict[str, Any]:
     return {"key": key, "title": style.title, "lines": style.lines, "colours": colours, "top": style.top}
 
 
-def _case_content(case: BrowserCase) -> dict[str, Any]:
-    """Check a case and return what the page has to know of it."""
-    _require_geometry(case)
-    _require_unique([f"{layer.group} {layer.name}" for layer in case.layers], f"the layers of {case.lesion_id}")
+def _lesion_content(lesion: BrowserLesion) -> dict[str, Any]:
+    """Check a lesion and return what the page has to know of it."""
+    _require_geometry(lesion)
+    _require_unique([f"{layer.group} {layer.name}" for layer in lesion.layers], f"the layers of {lesion.lesion_id}")
     return {
-        "id": case.lesion_id,
-        "shape": case.image.shape,
-        "spacing": [float(size) for size in case.spacing],
-        "annotated": np.flatnonzero(case.annotated).tolist(),
-        "image": _data_uri(grey_levels(case.image, top=1.0, what=f"The image of {case.lesion_id}")),
+        "id": lesion.lesion_id,
+        "shape": lesion.image.shape,
+        "spacing": [float(size) for size in lesion.spacing],
+        "annotated": np.flatnonzero(lesion.annotated).tolist(),
+        "image": _data_uri(grey_levels(lesion.image, top=1.0, what=f"The image of {lesion.lesion_id}")),
         "layers": [
-            {"group": layer.group, "name": layer.name, "sprite": _data_uri(_layer_levels(layer, case))}
-            for layer in case.layers
+            {"group": layer.group, "name": layer.name, "sprite": _data_uri(_layer_levels(layer, lesion))}
+            for layer in lesion.layers
         ],
-        "predictions": list(case.predictions.items()),
+        "predictions": list(lesion.predictions.items()),
     }
 
 
-def _layer_levels(layer: Layer, case: BrowserCase) -> np.ndarray:
+def _layer_levels(layer: Layer, lesion: BrowserLesion) -> np.ndarray:
     """Return a layer as uint8 [D, H, W]; readers' masks are empty where the method may not see them."""
-    what = f"Layer `{layer.name}` ({layer.group}) of {case.lesion_id}"
-    if layer.volume.shape != case.image.shape:
+    what = f"Layer `{layer.name}` ({layer.group}) of {lesion.lesion_id}"
+    if layer.volume.shape != lesion.image.shape:
         raise UserError(
-            f"{what} has the shape {layer.volume.shape}, its image {case.image.shape}. Bring both to the same grid."
+            f"{what} has the shape {layer.volume.shape}, its image {lesion.image.shape}. Bring both to the same grid."
         )
     levels = grey_levels(layer.volume, top=GROUPS[layer.group].top, what=what)
     if layer.group == "readers":
-        levels[~case.annotated] = 0
+        levels[~lesion.annotated] = 0
     return levels
 
 
@@ -191,23 +191,23 @@ def _data_uri(levels: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(sprite(levels)).decode()
 
 
-def _require_geometry(case: BrowserCase) -> None:
-    """Check the image's shape, the voxel size and the annotated slices of a case."""
-    shape = case.image.shape
+def _require_geometry(lesion: BrowserLesion) -> None:
+    """Check the image's shape, the voxel size and the annotated slices of a lesion."""
+    shape = lesion.image.shape
     if len(shape) != 3 or 0 in shape or shape[0] * shape[1] > MOST_ROWS:
         raise UserError(
-            f"The image of {case.lesion_id} has the shape {shape}; expected are slices, rows and columns, "
+            f"The image of {lesion.lesion_id} has the shape {shape}; expected are slices, rows and columns, "
             f"with slices x rows of {MOST_ROWS} at most. Resample it to the grid of the network."
         )
-    if len(case.spacing) != 3 or not all(0 < size < np.inf for size in case.spacing):
+    if len(lesion.spacing) != 3 or not all(0 < size < np.inf for size in lesion.spacing):
         raise UserError(
-            f"The spacing of {case.lesion_id} is {case.spacing}; expected are three sizes above 0 mm (z, y, x). "
+            f"The spacing of {lesion.lesion_id} is {lesion.spacing}; expected are three sizes above 0 mm (z, y, x). "
             "Give the distances of its grid voxels."
         )
-    if case.annotated.dtype != bool or case.annotated.shape != shape[:1]:
+    if lesion.annotated.dtype != bool or lesion.annotated.shape != shape[:1]:
         raise UserError(
-            f"The annotated slices of {case.lesion_id} are {case.annotated.dtype} {case.annotated.shape}; expected is "
-            f"bool {shape[:1]}. Give one value for each slice."
+            f"The annotated slices of {lesion.lesion_id} are {lesion.annotated.dtype} {lesion.annotated.shape}; "
+            f"expected is bool {shape[:1]}. Give one value for each slice."
         )
 
 

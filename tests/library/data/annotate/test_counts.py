@@ -7,7 +7,7 @@ from explainct.data.annotate.cohort_flow import cohort_flow
 from explainct.data.annotate.lidc_counts import count_cohort
 from explainct.data.annotate.lidc_database import Database
 from explainct.data.annotate.lidc_lesions import extract_contours
-from explainct.data.samples.sample_table import plan_cases
+from explainct.data.samples.sample_table import plan_samples
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_blocks_kept_are_the_samples(cohort, tmp_path):
     lesions = cohort["lesions"]
     lesions.loc[lesions["in_cohort"], "patient_id"] = [f"P{n}" for n in range(lesions["in_cohort"].sum())]
     lesions.to_parquet(tmp_path / "lesions")
-    plan_cases(settings=split, shards=1, seed=0, **files)
+    plan_samples(settings=split, shards=1, seed=0, **files)
     samples = pd.read_parquet(tmp_path / "samples")
     flow = cohort_flow(cohort["scans"], lesions, samples, split)
     blocks = flow[flow["unit"] == "blocks"]

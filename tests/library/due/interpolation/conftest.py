@@ -12,7 +12,7 @@ from slice_examples import disc, lesion_of
 
 from explainct.due.interpolation.diffusion import Interpolator
 from explainct.due.interpolation.regression import Regression
-from explainct.due.interpolation.slice_patches import LesionFrames
+from explainct.due.interpolation.slice_patches import LesionPatches
 from explainct.runtime.device import Compute
 
 # Networks this small are slower on more threads, far more so on a busy machine.
@@ -127,6 +127,6 @@ def untrained(kind: type, settings: dict) -> Interpolator | Regression:
 
 
 @pytest.fixture
-def lesion() -> LesionFrames:
+def lesion() -> LesionPatches:
     """Seven discs, each larger than the one before, unevenly spaced."""
     return lesion_of([disc(1.5 + number) for number in range(7)], [0, 1, 3, 4, 6, 7, 9])

@@ -140,7 +140,7 @@ def test_upside_down_gaps_have_the_same_draws(interpolator, name):
     assert torch.equal(interpolator.expect(around, generator()), interpolator.expect(turned_over, generator()))
 
 
-@pytest.mark.parametrize("change", ["hidden slots", "shift"])
+@pytest.mark.parametrize("change", ["hidden context_slices", "shift"])
 def test_what_does_not_matter_changes_no_draw(interpolator, change):
     around = three_slices()
     if change == "shift":
@@ -154,12 +154,12 @@ def test_what_does_not_matter_changes_no_draw(interpolator, change):
 
 
 @pytest.mark.parametrize(
-    "slots",
+    "context_slices",
     [[disc(4)] * 4, [disc(5), EMPTY, disc(5), disc(5)], [PIECES] * 4, [RING] * 4, [EMPTY] * 4, [1 - EMPTY] * 4],
     ids=["equal", "empty between full", "pieces", "holes", "empty", "full"],
 )
-def test_unusual_slices_have_answers(interpolator, slots):
-    around = around_of(slots, [0, 1, 3, 5], 2)
+def test_unusual_slices_have_answers(interpolator, context_slices):
+    around = around_of(context_slices, [0, 1, 3, 5], 2)
     assert set(draw(interpolator, around).unique().tolist()) <= {0, 1}
     assert interpolator.expect(around, generator()).isfinite().all()
 
@@ -241,7 +241,7 @@ def test_the_loss_counts_contexts_hidden_in_training_as_shown(interpolator, monk
     torch.testing.assert_close(interpolator.loss(batch(), generator()), whole)
 
 
-def test_frames_of_other_sizes_are_drawn_by_the_same_model(settings):
+def test_patches_of_other_sizes_are_drawn_by_the_same_model(settings):
     model = Interpolator(settings).eval()
     for size in (16, 24, 40):
         around = around_of([disc(4, size=size)] * 4, [0, 1, 3, 4], 2)

@@ -33,7 +33,7 @@ def record(dataset, settings, compute, interpolator, tmp_path):
 @pytest.mark.parametrize("filling", ["direct", "autoregressive"])
 def test_hidden_slices_of_validation_patients_are_scored(record, settings, monkeypatch, filling):
     seen = []
-    monkeypatch.setattr(evaluate, "hold_out_gaps", lambda frames, every: seen.extend(frames) or GAPS(frames, every))
+    monkeypatch.setattr(evaluate, "hold_out_gaps", lambda patches, every: seen.extend(patches) or GAPS(patches, every))
     result = record(settings=settings | {"filling": filling})
     assert [lesion.patient_id for lesion in seen] == ["P2"]
     assert (result["gaps"], result["slices"], result["lesions"]) == (3, 3, 1)

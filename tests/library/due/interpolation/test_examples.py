@@ -14,14 +14,14 @@ from explainct.due.interpolation.training_examples import Examples
 
 def growing(count: int, size: int = 16, name: str = "P0", pixel_mm: float = 0.8):
     """Return a lesion of different slices at uneven positions."""
-    frames = np.zeros((count, size, size))
+    patches = np.zeros((count, size, size))
     for number in range(count):
-        frames[number, 4:9, 2 : 4 + number] = 1
-    return lesion_of(frames, np.cumsum(1 + np.arange(count) % 3), name, pixel_mm)
+        patches[number, 4:9, 2 : 4 + number] = 1
+    return lesion_of(patches, np.cumsum(1 + np.arange(count) % 3), name, pixel_mm)
 
 
 def brute_force(count: int, max_gap: int) -> set[tuple[int, ...]]:
-    """Return (slots..., hidden) of each example by its definition: two kept slices below and two above, or -1."""
+    """Return (context..., hidden) of each example by its definition: two kept slices below and two above, or -1."""
     found = set()
     for every in range(2, max_gap + 1):
         for kept in ([*range(0, count, every)], [*range(count - 1, -1, -every)]):
@@ -34,15 +34,15 @@ def brute_force(count: int, max_gap: int) -> set[tuple[int, ...]]:
 
 
 def described(batch, lesion) -> list[tuple[int, ...]]:
-    """Return (slots..., hidden) of the examples, found by their pixels."""
+    """Return (context..., hidden) of the examples, found by their pixels."""
 
-    def number(stack, frame):
-        return int(np.flatnonzero((stack == frame).all((1, 2)))[0])
+    def number(stack, patch):
+        return int(np.flatnonzero((stack == patch).all((1, 2)))[0])
 
     return [
         (
             *(number(lesion.fields, field) if there else -1 for field, there in zip(fields, shown, strict=True)),
-            number(lesion.frames, target),
+            number(lesion.patches, target),
         )
         for fields, shown, target in zip(
             batch.around.fields.numpy(), batch.around.shown.numpy(), batch.target.numpy(), strict=True
@@ -59,9 +59,9 @@ def test_examples_are_what_brute_force_finds(count, max_gap):
     batch = examples.batch(5 * len(expected), np.random.default_rng(0))
     found = described(batch, lesion)
     assert set(found) == expected
-    assert max(slots[2] - slots[1] for slots in found) <= max_gap
-    for row, (*slots, hidden) in enumerate(found):
-        z = [lesion.z_mm[number] if number >= 0 else 0 for number in slots]
+    assert max(context_slices[2] - context_slices[1] for context_slices in found) <= max_gap
+    for row, (*context_slices, hidden) in enumerate(found):
+        z = [lesion.z_mm[number] if number >= 0 else 0 for number in context_slices]
         assert batch.around.context_z[row].tolist() == z
         assert batch.around.z[row] == lesion.z_mm[hidden]
         assert not batch.around.fields[row][~batch.around.shown[row]].any()
@@ -77,7 +77,7 @@ def test_their_number_is_that_of_all_lesions(counts, max_gap):
 
 
 def test_slices_of_different_lesions_are_not_mixed():
-    one, other = growing(5), lesion_of(growing(6).frames.transpose(0, 2, 1)[::-1], range(6), "P1", 0.4)
+    one, other = growing(5), lesion_of(growing(6).patches.transpose(0, 2, 1)[::-1], range(6), "P1", 0.4)
     batch = Examples([one, other], 4).batch(50, np.random.default_rng(0))
     for lesion, pixel_mm, count in ((one, 0.8, 5), (other, 0.4, 6)):
         mine = torch.isclose(batch.around.pixel_mm, torch.tensor(pixel_mm))
@@ -113,6 +113,6 @@ def test_batches_follow_from_the_generator(lesion):
 
 
 def test_short_lesions_teach_nothing(lesion):
-    short = lesion_of(lesion.frames[:2], lesion.z_mm[:2])
+    short = lesion_of(lesion.patches[:2], lesion.z_mm[:2])
     assert len(Examples([short], max_gap=4)) == 0
     assert Examples([short, lesion], max_gap=4).lesions == [lesion]

@@ -13,8 +13,8 @@ from explainct.due.interpolation.gaps import hold_out_gaps, surroundings
 
 
 def lesion_of_size(size: int, name: str, count: int = 7):
-    frames = [disc(2 + 0.5 * n, (7, 7), size) for n in range(count)]
-    return lesion_of(frames, np.arange(count) * 1.5, name)
+    patches = [disc(2 + 0.5 * n, (7, 7), size) for n in range(count)]
+    return lesion_of(patches, np.arange(count) * 1.5, name)
 
 
 def mixed_gaps():

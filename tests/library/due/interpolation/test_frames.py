@@ -1,4 +1,4 @@
-"""Frames: which slices, where in-plane, at what scale, and the way back to native pixels and to the grid."""
+"""Patches: which slices, where in-plane, at what scale, and the way back to native pixels and to the grid."""
 
 import h5py
 import numpy as np
@@ -13,14 +13,14 @@ from torch.nn.functional import interpolate
 from explainct.data.samples.resample import block_of, paste, resize_image
 from explainct.due.interpolation.hidden_slices import PAD, Nodule
 from explainct.due.interpolation.slice_patches import (
-    LesionFrames,
+    LesionPatches,
     Place,
     choose_place,
-    frames_of,
-    from_frames,
+    from_patches,
     grid_lines,
-    load_frames,
-    to_frames,
+    load_patches,
+    patches_of,
+    to_patches,
     training_lesions,
 )
 from explainct.errors import UserError
@@ -41,7 +41,7 @@ def disc(radius, centre, shape):
 
 
 def margins(place, size, shape):
-    """Return the frame pixels beside the box: above and left of it, below and right of it."""
+    """Return the patch pixels beside the box: above and left of it, below and right of it."""
     steps = np.array([place.row_step, place.column_step])
     first = np.array([place.first_row, place.first_column])
     before = -0.5 - (first - steps / 2)
@@ -50,7 +50,7 @@ def margins(place, size, shape):
 
 
 @given(shape=SHAPES, spacing=SPACINGS, largest=EDGES)
-def test_the_whole_box_lies_in_the_middle_of_a_frame_of_square_pixels(shape, spacing, largest):
+def test_the_whole_box_lies_in_the_middle_of_a_patch_of_square_pixels(shape, spacing, largest):
     place, size = choose_place(shape, spacing, largest)
     assert size % 8 == 0
     assert 8 < size <= largest
@@ -63,7 +63,7 @@ def test_the_whole_box_lies_in_the_middle_of_a_frame_of_square_pixels(shape, spa
 
 
 @given(shape=SHAPES, spacing=SPACINGS, largest=EDGES)
-def test_frames_are_native_where_they_fit_and_as_fine_as_possible_elsewhere(shape, spacing, largest):
+def test_patches_are_native_where_they_fit_and_as_fine_as_possible_elsewhere(shape, spacing, largest):
     place, size = choose_place(shape, spacing, largest)
     needed = np.max(np.multiply(shape, spacing)) / max(spacing) + 2 * PAD
     pixel_mm = place.row_step * spacing[0]
@@ -85,10 +85,10 @@ def test_square_pixels_that_fit_are_cropped(shape, spacing):
     expected = np.zeros((2, size, size), np.float32)
     top, left = int(-place.first_row), int(-place.first_column)
     expected[:, top : top + shape[0], left : left + shape[1]] = mask
-    frames = to_frames(mask, place, size)
-    np.testing.assert_array_equal(frames, expected)
-    assert frames.dtype == np.float32
-    back = from_frames(frames, place, np.arange(shape[0]), np.arange(shape[1]))
+    patches = to_patches(mask, place, size)
+    np.testing.assert_array_equal(patches, expected)
+    assert patches.dtype == np.float32
+    back = from_patches(patches, place, np.arange(shape[0]), np.arange(shape[1]))
     np.testing.assert_array_equal(back, mask)
     assert back.dtype == np.float32
 
@@ -96,7 +96,7 @@ def test_square_pixels_that_fit_are_cropped(shape, spacing):
 @given(probability=arrays(np.float32, (2, 6, 11), elements=st.floats(0, 1, width=32)))
 def test_probabilities_survive_the_round_trip_exactly(probability):
     place, size = choose_place((6, 11), (0.7, 0.7), 32)
-    back = from_frames(to_frames(probability, place, size), place, np.arange(6), np.arange(11))
+    back = from_patches(to_patches(probability, place, size), place, np.arange(6), np.arange(11))
     np.testing.assert_array_equal(back, probability)
 
 
@@ -104,10 +104,10 @@ def test_probabilities_survive_the_round_trip_exactly(probability):
 def test_no_annotation_is_lost_at_any_scale(shape, spacing, largest):
     place, size = choose_place(shape, spacing, largest)
     mask = random_mask((1, *shape))
-    frames = to_frames(mask, place, size)
-    assert frames.shape == (1, size, size)
-    assert 0 <= frames.min() <= frames.max() <= 1
-    area = frames.sum(dtype=float) * place.row_step * place.column_step
+    patches = to_patches(mask, place, size)
+    assert patches.shape == (1, size, size)
+    assert 0 <= patches.min() <= patches.max() <= 1
+    area = patches.sum(dtype=float) * place.row_step * place.column_step
     assert area == pytest.approx(mask.sum(), rel=1e-4, abs=1e-4)
 
 
@@ -125,14 +125,14 @@ def test_shrinking_takes_the_share_of_each_pixel(steps):
             j = nearest[np.abs(fine - place.first_column - column * steps[1]) < steps[1] / 2]
             inside = mask[:, i[(i >= 0) & (i < 20)]][:, :, j[(j >= 0) & (j < 17)]]
             expected[:, row, column] = inside.sum((1, 2)) / (len(i) * len(j))
-    np.testing.assert_allclose(to_frames(mask, place, 16), expected, atol=0.01)
+    np.testing.assert_allclose(to_patches(mask, place, 16), expected, atol=0.01)
 
 
 def test_a_shift_by_part_of_a_pixel_is_bilinear():
     mask = random_mask((2, 9, 7)).astype(float)
     i, j = np.meshgrid(np.arange(16) - 3.3, np.arange(16) - 4.6, indexing="ij")
     expected = [map_coordinates(plane, [i, j], order=1, mode="grid-constant") for plane in mask]
-    np.testing.assert_allclose(to_frames(mask, Place(-3.3, -4.6, 1, 1), 16), expected, atol=1e-6)
+    np.testing.assert_allclose(to_patches(mask, Place(-3.3, -4.6, 1, 1), 16), expected, atol=1e-6)
 
 
 @given(
@@ -142,32 +142,32 @@ def test_a_shift_by_part_of_a_pixel_is_bilinear():
     columns=st.lists(st.floats(-40, 90), min_size=1, max_size=5),
 )
 def test_values_at_native_positions_are_bilinear(first, steps, rows, columns):
-    frames = np.random.default_rng(1).normal(size=(3, 16, 16))
+    patches = np.random.default_rng(1).normal(size=(3, 16, 16))
     rows, columns = np.array(rows), np.array(columns)
     places = np.meshgrid((rows - first[0]) / steps[0], (columns - first[1]) / steps[1], indexing="ij")
-    expected = [map_coordinates(plane, places, order=1, mode="grid-constant") for plane in frames]
-    np.testing.assert_allclose(from_frames(frames, Place(*first, *steps), rows, columns), expected, atol=1e-5)
+    expected = [map_coordinates(plane, places, order=1, mode="grid-constant") for plane in patches]
+    np.testing.assert_allclose(from_patches(patches, Place(*first, *steps), rows, columns), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_tensors_give_the_same_as_arrays(dtype):
-    frames = torch.rand(2, 16, 16, generator=torch.manual_seed(0)).to(dtype).requires_grad_()
+    patches = torch.rand(2, 16, 16, generator=torch.manual_seed(0)).to(dtype).requires_grad_()
     lines = Place(-2.5, -3, 1.2, 1), np.linspace(0, 11, 30), np.linspace(0, 9, 20)
-    values = from_frames(frames, *lines)
+    values = from_patches(patches, *lines)
     assert isinstance(values, np.ndarray)
     assert values.dtype == np.float32
-    np.testing.assert_array_equal(values, from_frames(frames.detach().float().numpy(), *lines))
+    np.testing.assert_array_equal(values, from_patches(patches.detach().float().numpy(), *lines))
 
 
 def test_any_layout_of_an_array_will_do():
     mask = random_mask((3, 9, 12))
     place, size = choose_place((9, 12), (0.7, 0.7), 32)
-    frames = to_frames(mask[::-1, :, ::-1], place, size)
-    np.testing.assert_array_equal(frames, to_frames(mask[::-1, :, ::-1].copy(), place, size))
+    patches = to_patches(mask[::-1, :, ::-1], place, size)
+    np.testing.assert_array_equal(patches, to_patches(mask[::-1, :, ::-1].copy(), place, size))
     lines = np.arange(9), np.arange(12)
-    np.testing.assert_array_equal(from_frames(frames[::-1], place, *lines), mask[:, :, ::-1])
+    np.testing.assert_array_equal(from_patches(patches[::-1], place, *lines), mask[:, :, ::-1])
     np.testing.assert_array_equal(
-        from_frames(np.broadcast_to(frames[:1], frames.shape), place, *lines)[2], mask[2, :, ::-1]
+        from_patches(np.broadcast_to(patches[:1], patches.shape), place, *lines)[2], mask[2, :, ::-1]
     )
 
 
@@ -175,7 +175,7 @@ def test_any_layout_of_an_array_will_do():
 def test_a_shape_comes_back_from_smaller_pixels(largest, spacing):
     mask = disc(34, (40, 37), (81, 75))
     place, size = choose_place(mask.shape, spacing, largest)
-    back = from_frames(to_frames(mask[None], place, size), place, np.arange(81), np.arange(75))[0] >= 0.5
+    back = from_patches(to_patches(mask[None], place, size), place, np.arange(81), np.arange(75))[0] >= 0.5
     assert max(place.row_step, place.column_step) > 1.4
     assert 2 * (back & mask).sum() / (back.sum() + mask.sum()) > 0.97
     np.testing.assert_allclose(np.argwhere(back).mean(0), np.argwhere(mask).mean(0), atol=0.3)
@@ -188,20 +188,20 @@ def test_an_impossible_edge_is_named(largest):
 
 
 def load(dataset, size=32, **changes):
-    return load_frames(**{"lesions": dataset.lesions, "slices_file": dataset.slices_file, "size": size, **changes})
+    return load_patches(**{"lesions": dataset.lesions, "slices_file": dataset.slices_file, "size": size, **changes})
 
 
-def test_frames_hold_the_consensus_at_native_resolution(dataset):
+def test_patches_hold_the_consensus_at_native_resolution(dataset):
     for number, lesion in enumerate(load(dataset)):
         with h5py.File(dataset.slices_file) as file:
             consensus = file[lesion.lesion_id]["consensus"][:]
         h, w = 9 + number, 12 - number
         assert lesion.size == 24
-        assert lesion.frames.shape == (7, 24, 24)
-        assert lesion.frames.dtype == np.float32
+        assert lesion.patches.shape == (7, 24, 24)
+        assert lesion.patches.dtype == np.float32
         assert lesion.pixel_mm == pytest.approx(0.7)
-        np.testing.assert_array_equal(from_frames(lesion.frames, lesion.place, np.arange(h), np.arange(w)), consensus)
-        assert lesion.frames.sum() == consensus.sum()
+        np.testing.assert_array_equal(from_patches(lesion.patches, lesion.place, np.arange(h), np.arange(w)), consensus)
+        assert lesion.patches.sum() == consensus.sum()
 
 
 def test_lesions_that_do_not_fit_have_larger_pixels(dataset):
@@ -217,7 +217,7 @@ def test_pixels_are_square_where_those_of_the_scan_are_not(dataset):
     assert lesion.pixel_mm == pytest.approx(1.4)
     assert (lesion.place.row_step, lesion.place.column_step) == (1, 2)
     with h5py.File(dataset.slices_file) as file:
-        assert lesion.frames.sum() * 2 == pytest.approx(file["P0-s0-n0"]["consensus"][:].sum())
+        assert lesion.patches.sum() * 2 == pytest.approx(file["P0-s0-n0"]["consensus"][:].sum())
 
 
 def test_only_annotated_slices_are_read(dataset):
@@ -229,18 +229,18 @@ def test_only_annotated_slices_are_read(dataset):
     assert everything.z_mm.dtype == np.float64
     with h5py.File(dataset.slices_file, "r+") as file:
         file["P1-s0-n0"]["consensus"][1::2] = 1
-    assert np.array_equal(load(dataset)[1].frames, everything.frames)
+    assert np.array_equal(load(dataset)[1].patches, everything.patches)
     with h5py.File(dataset.slices_file, "r+") as file:
         file["P1-s0-n0"]["consensus"][2] = 1
-    assert not np.array_equal(load(dataset)[1].frames, everything.frames)
+    assert not np.array_equal(load(dataset)[1].patches, everything.patches)
 
 
-def test_frames_do_not_depend_on_where_the_lesion_lies(dataset):
+def test_patches_do_not_depend_on_where_the_lesion_lies(dataset):
     table = dataset.lesions
     table.loc[0, ["i_start", "i_stop"]] = [0, 9]
     moved, before = load(dataset, lesions=table)[0], load(dataset)[0]
     assert moved.place == before.place
-    np.testing.assert_array_equal(moved.frames, before.frames)
+    np.testing.assert_array_equal(moved.patches, before.patches)
 
 
 def test_lesions_come_in_order_and_without_annotation_are_empty(dataset):
@@ -248,7 +248,7 @@ def test_lesions_come_in_order_and_without_annotation_are_empty(dataset):
         file["P2-s0-n0"]["annotated"][:] = False
     lesions = load(dataset, lesions=dataset.lesions[::-1])
     assert [lesion.patient_id for lesion in lesions] == ["P0", "P1", "P2", "P3", "P4"]
-    assert lesions[2].frames.shape == (0, 24, 24)
+    assert lesions[2].patches.shape == (0, 24, 24)
     assert len(lesions[2].z_mm) == 0
 
 
@@ -263,36 +263,36 @@ def test_missing_lesion_is_named(dataset):
         load(dataset)
 
 
-def nodule_frames(h, w, size) -> tuple[Nodule, LesionFrames]:
+def nodule_patches(h, w, size) -> tuple[Nodule, LesionPatches]:
     masks = np.pad(random_mask((3, h, w)), ((0, 0), (PAD, PAD), (PAD, PAD)))
     nodule = Nodule("P-n0", "P", masks, masks[None], np.array([0.0, 1, 3]), 0.6)
-    return nodule, frames_of(nodule, size)
+    return nodule, patches_of(nodule, size)
 
 
 @given(h=st.integers(1, 104), w=st.integers(1, 104))
 def test_masks_of_nodules_come_back_exactly(h, w):
-    nodule, frames = nodule_frames(h, w, 112)
+    nodule, patches = nodule_patches(h, w, 112)
     rows, columns = (np.arange(edge + 2 * PAD) for edge in (h, w))
-    np.testing.assert_array_equal(from_frames(frames.frames, frames.place, rows, columns), nodule.masks)
-    assert frames.pixel_mm == 0.6
+    np.testing.assert_array_equal(from_patches(patches.patches, patches.place, rows, columns), nodule.masks)
+    assert patches.pixel_mm == 0.6
     # The margin is not doubled.
-    assert frames.size - 8 < max(h, w) + 2 * PAD <= frames.size
-    assert min(np.ravel(margins(frames.place, frames.size, nodule.masks.shape[1:]))) >= 0
+    assert patches.size - 8 < max(h, w) + 2 * PAD <= patches.size
+    assert min(np.ravel(margins(patches.place, patches.size, nodule.masks.shape[1:]))) >= 0
 
 
-def test_frames_of_a_nodule_keep_what_it_says():
-    nodule, frames = nodule_frames(30, 50, 32)
-    assert (frames.lesion_id, frames.patient_id, frames.size) == ("P-n0", "P", 32)
-    assert frames.z_mm is nodule.z_mm
-    assert frames.pixel_mm == pytest.approx(0.6 * 50 / 24)
-    area = frames.frames.sum(dtype=float) * frames.place.row_step * frames.place.column_step
+def test_patches_of_a_nodule_keep_what_it_says():
+    nodule, patches = nodule_patches(30, 50, 32)
+    assert (patches.lesion_id, patches.patient_id, patches.size) == ("P-n0", "P", 32)
+    assert patches.z_mm is nodule.z_mm
+    assert patches.pixel_mm == pytest.approx(0.6 * 50 / 24)
+    area = patches.patches.sum(dtype=float) * patches.place.row_step * patches.place.column_step
     assert area == pytest.approx(nodule.masks.sum(), rel=1e-5)
 
 
 @pytest.mark.parametrize("margin_mm", [0, 2, 6])
 @pytest.mark.parametrize("lines", [(24, 24), (40, 7), (1, 128)])
 @pytest.mark.parametrize("start", [(200, 300), (0, 1), (503, 500)])
-def test_frames_on_the_grid_equal_the_block_on_the_grid(dataset, margin_mm, lines, start):
+def test_patches_on_the_grid_equal_the_block_on_the_grid(dataset, margin_mm, lines, start):
     table = dataset.lesions
     table.loc[0, ["i_start", "j_start", "i_stop", "j_stop"]] = [*start, start[0] + 9, start[1] + 12]
     row, lesion = table.iloc[0], load(dataset, lesions=table)[0]
@@ -300,7 +300,7 @@ def test_frames_on_the_grid_equal_the_block_on_the_grid(dataset, margin_mm, line
         consensus = file["P0-s0-n0"]["consensus"][:]
     block = block_of(row, margin_mm)
     mask = paste(consensus, row, block)
-    on_grid = from_frames(lesion.frames, lesion.place, *grid_lines(row, margin_mm, (16, *lines)))
+    on_grid = from_patches(lesion.patches, lesion.place, *grid_lines(row, margin_mm, (16, *lines)))
     # As many planes as slices: the planes are the slices.
     trilinear = resize_image(mask, (len(mask), *lines))[row.k_start - block.start[0] :][:7]
     np.testing.assert_allclose(on_grid, trilinear, atol=1e-5)

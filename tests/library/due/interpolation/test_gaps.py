@@ -1,4 +1,4 @@
-"""Gaps: the four slots around them, positions, what is hidden, and what is known of each wanted slice."""
+"""Gaps: the four context slices around them, positions, what is hidden, and what is known of each wanted slice."""
 
 import numpy as np
 import pytest
@@ -10,23 +10,23 @@ from slice_examples import disc, lesion_of
 from explainct.due.interpolation.gaps import ABOVE, BELOW, by_size, gap_between, hold_out_gaps, surroundings
 
 
-def numbers_of(frames, lesion) -> list[int]:
+def numbers_of(patches, lesion) -> list[int]:
     """Return which slices of the lesion these are."""
-    return [int(np.flatnonzero((lesion.frames == frame).all((1, 2)))[0]) for frame in frames]
+    return [int(np.flatnonzero((lesion.patches == patch).all((1, 2)))[0]) for patch in patches]
 
 
 def test_every_second_slice_is_kept_with_the_next_ones_around(lesion):
     gaps = hold_out_gaps([lesion], 2)
     expected = [[-1, 0, 2, 4], [0, 2, 4, 6], [2, 4, 6, -1]]
-    for gap, slots, hidden in zip(gaps, expected, [1, 3, 5], strict=True):
-        for slot, number in enumerate(slots):
-            assert gap.shown[slot] == (number >= 0)
-            frame, field, z = (
-                (lesion.frames[number], lesion.fields[number], lesion.z_mm[number]) if number >= 0 else (0, 0, 0)
+    for gap, context_slices, hidden in zip(gaps, expected, [1, 3, 5], strict=True):
+        for place, number in enumerate(context_slices):
+            assert gap.shown[place] == (number >= 0)
+            patch, field, z = (
+                (lesion.patches[number], lesion.fields[number], lesion.z_mm[number]) if number >= 0 else (0, 0, 0)
             )
-            assert (gap.contexts[slot] == frame).all()
-            assert (gap.fields[slot] == field).all()
-            assert gap.context_z[slot] == z
+            assert (gap.contexts[place] == patch).all()
+            assert (gap.fields[place] == field).all()
+            assert gap.context_z[place] == z
         assert numbers_of(gap.truth, lesion) == [hidden]
         assert gap.z.tolist() == [lesion.z_mm[hidden]]
 
@@ -45,8 +45,8 @@ def test_every_third_slice_is_kept(lesion):
 @given(count=st.integers(0, 20), every=st.integers(2, 6), seed=st.integers(0, 99))
 def test_gaps_hide_whole_runs_strictly_inside(count, every, seed):
     z = np.cumsum(np.random.default_rng(seed).uniform(0.5, 3, count))
-    frames = np.broadcast_to(np.arange(count, dtype=np.float32)[:, None, None] / 100, (count, 4, 4))
-    gaps = hold_out_gaps([lesion_of(frames, z)] if count else [], every)
+    patches = np.broadcast_to(np.arange(count, dtype=np.float32)[:, None, None] / 100, (count, 4, 4))
+    gaps = hold_out_gaps([lesion_of(patches, z)] if count else [], every)
     assert len(gaps) == max(count - 1, 0) // every
     for gap in gaps:
         assert gap.t.shape == (every - 1,)
@@ -60,7 +60,7 @@ def test_gaps_hide_whole_runs_strictly_inside(count, every, seed):
 
 
 def test_upside_down_lesions_have_upside_down_gaps(lesion):
-    turned = lesion_of(lesion.frames[::-1], -lesion.z_mm[::-1])
+    turned = lesion_of(lesion.patches[::-1], -lesion.z_mm[::-1])
     for gap, other in zip(hold_out_gaps([lesion], 3), hold_out_gaps([turned], 3)[::-1], strict=True):
         np.testing.assert_array_equal(gap.contexts, other.contexts[::-1])
         np.testing.assert_array_equal(gap.fields, other.fields[::-1])
@@ -78,19 +78,19 @@ def test_slices_between_any_kept_ones_can_be_wanted(lesion):
 
 
 def test_surroundings_have_a_row_per_wanted_slice(lesion):
-    gaps = [*hold_out_gaps([lesion], 3), *hold_out_gaps([lesion_of(lesion.frames[::-1], lesion.z_mm, "P1", 0.5)], 2)]
+    gaps = [*hold_out_gaps([lesion], 3), *hold_out_gaps([lesion_of(lesion.patches[::-1], lesion.z_mm, "P1", 0.5)], 2)]
     around = surroundings(gaps)
     assert len(around) == 2 + 2 + 3
     owners = [gap for gap in gaps for _ in gap.z]
     assert around.z.tolist() == [z for gap in gaps for z in gap.z]
     for row, gap in enumerate(owners):
         np.testing.assert_array_equal(around.fields[row], gap.fields)
-        np.testing.assert_array_equal(around.dissent[row], gap.dissent)
+        np.testing.assert_array_equal(around.disagreement[row], gap.disagreement)
         assert around.context_z[row].tolist() == gap.context_z.tolist()
         assert around.shown[row].tolist() == gap.shown.tolist()
         assert around.pixel_mm[row].item() == pytest.approx(gap.pixel_mm)
     assert {name: value.dtype for name, value in vars(around).items()} == {
-        **dict.fromkeys(["fields", "dissent", "context_z", "z", "pixel_mm"], torch.float32),
+        **dict.fromkeys(["fields", "disagreement", "context_z", "z", "pixel_mm"], torch.float32),
         "shown": torch.bool,
     }
     some = around[torch.tensor([6, 0])]
@@ -98,7 +98,7 @@ def test_surroundings_have_a_row_per_wanted_slice(lesion):
     assert torch.equal(some.fields, around.fields[[6, 0]])
 
 
-def test_gaps_are_sorted_by_the_size_of_their_frames(lesion):
+def test_gaps_are_sorted_by_the_size_of_their_patches(lesion):
     large = lesion_of([disc(3 + n, (11, 11), 24) for n in range(3)], [0, 1, 2])
     gaps = [*hold_out_gaps([large], 2), *hold_out_gaps([lesion], 3), *hold_out_gaps([large], 2)]
     assert list(by_size(gaps).items()) == [(16, [1, 2]), (24, [0, 3])]

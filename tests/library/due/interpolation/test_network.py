@@ -50,26 +50,26 @@ def test_upside_down_is_the_same(around):
 @pytest.mark.parametrize("other", SHAPES)
 def test_half_way_is_the_same_upside_down_for_equal_and_mirrored_slices(one, other):
     a, b = SHAPES[one], SHAPES[other]
-    for slots in ([a, a, b, b], [a, b, a, b], [a, b, b, a], [b, a, a, a]):
+    for context_slices in ([a, a, b, b], [a, b, a, b], [a, b, b, a], [b, a, a, a]):
         for context_z in ([-5, -1, 1, 2], [-2, -1, 1, 2]):
-            around = around_of(slots, context_z, 0)
+            around = around_of(context_slices, context_z, 0)
             assert torch.equal(condition(around), condition(reversed_z(around)))
 
 
 def test_almost_half_way_is_the_same_upside_down():
     # Around the distance from which on the sides are no longer equally far.
     for above in np.linspace(1.000999, 1.001002, 7):
-        for slots in ([disc(5), disc(3)], [disc(3), disc(5)], [disc(4), disc(4)]):
-            around = around_of([EMPTY, *slots, EMPTY], [0, -1, float(above), 0], 0, [False, True, True, False])
+        for context_slices in ([disc(5), disc(3)], [disc(3), disc(5)], [disc(4), disc(4)]):
+            around = around_of([EMPTY, *context_slices, EMPTY], [0, -1, float(above), 0], 0, [False, True, True, False])
             around = replace(around, context_z=around.context_z.double(), z=around.z.double())
             around = replace(around, pixel_mm=around.pixel_mm.double(), fields=around.fields.double())
             assert torch.equal(condition(around), condition(reversed_z(around)))
 
 
 def test_rounding_does_not_decide_which_side_is_nearer():
-    slots = [EMPTY, disc(5), disc(3), EMPTY]
+    context_slices = [EMPTY, disc(5), disc(3), EMPTY]
     exact, low, high = (
-        condition(around_of(slots, [0, 1, 3, 0], z, [False, True, True, False])) for z in (2, 1.9999, 2.0001)
+        condition(around_of(context_slices, [0, 1, 3, 0], z, [False, True, True, False])) for z in (2, 1.9999, 2.0001)
     )
     torch.testing.assert_close(low, exact, rtol=0, atol=1e-3)
     torch.testing.assert_close(high, exact, rtol=0, atol=1e-3)
@@ -119,27 +119,31 @@ def test_equal_positions_of_all_slices_are_finite():
     assert condition(around_of([disc(4)] * 4, [2, 2, 2, 2], 2)).isfinite().all()
 
 
-@pytest.mark.parametrize("slots", [[EMPTY] * 4, [disc(5), EMPTY, disc(5), disc(5)], [RING, PIECES, RING, PIECES]])
-def test_empty_slices_pieces_and_holes_are_finite(slots):
-    around = around_of(slots, [0, 1, 3, 5], 1.5)
+@pytest.mark.parametrize(
+    "context_slices", [[EMPTY] * 4, [disc(5), EMPTY, disc(5), disc(5)], [RING, PIECES, RING, PIECES]]
+)
+def test_empty_slices_pieces_and_holes_are_finite(context_slices):
+    around = around_of(context_slices, [0, 1, 3, 5], 1.5)
     assert condition(around).isfinite().all()
     assert condition(around).abs().max() < 10
 
 
 def test_the_nearer_side_comes_first():
-    slots = [disc(radius) for radius in (2, 3, 4, 5)]
-    fields = [torch.from_numpy(signed_distance_field(slot > 0) / REACH).clamp(-1, 1).float() for slot in slots]
+    context_slices = [disc(radius) for radius in (2, 3, 4, 5)]
+    fields = [
+        torch.from_numpy(signed_distance_field(place > 0) / REACH).clamp(-1, 1).float() for place in context_slices
+    ]
     for z, order in ((1.5, (1, 2, 0, 3)), (2.8, (2, 1, 3, 0))):
-        planes = condition(around_of(slots, [0, 1, 3, 7], z))[0]
-        torch.testing.assert_close(planes[:4], torch.stack([fields[slot] for slot in order]))
+        planes = condition(around_of(context_slices, [0, 1, 3, 7], z))[0]
+        torch.testing.assert_close(planes[:4], torch.stack([fields[place] for place in order]))
         assert (planes[FLAGS] == 1).all()
 
 
 def test_numbers_and_blend_are_what_they_say():
-    slots, pixel_mm = [disc(radius) for radius in (2, 3, 6, 5)], 0.6
-    planes = condition(around_of(slots, [-3, 1, 5, 6], 2, pixel_mm=pixel_mm))[0]
+    context_slices, pixel_mm = [disc(radius) for radius in (2, 3, 6, 5)], 0.6
+    planes = condition(around_of(context_slices, [-3, 1, 5, 6], 2, pixel_mm=pixel_mm))[0]
     t = 1 / 4
-    below, above = (np.clip(signed_distance_field(slots[slot] > 0) / REACH, -1, 1) for slot in (1, 2))
+    below, above = (np.clip(signed_distance_field(context_slices[place] > 0) / REACH, -1, 1) for place in (1, 2))
     np.testing.assert_allclose(planes[12], (1 - t) * below + t * above, atol=1e-6)
     # Both centroids are in the middle.
     np.testing.assert_allclose(planes[13], planes[12], atol=1e-5)
@@ -150,8 +154,8 @@ def test_numbers_and_blend_are_what_they_say():
 
 @pytest.mark.parametrize(("z", "centre"), [(1.0, (10, 13)), (2.0, (12, 12)), (3.0, (14, 11))])
 def test_the_aligned_blend_of_two_discs_is_the_disc_on_the_line_between(z, centre):
-    slots = [disc(3.2, place, 24) for place in ((8, 14), (8, 14), (16, 10), (16, 10))]
-    planes = condition(around_of(slots, [0, 0, 4, 0], z, [False, True, True, False]))[0]
+    context_slices = [disc(3.2, place, 24) for place in ((8, 14), (8, 14), (16, 10), (16, 10))]
+    planes = condition(around_of(context_slices, [0, 0, 4, 0], z, [False, True, True, False]))[0]
     np.testing.assert_array_equal(planes[13] > 0, disc(3.2, centre, 24) > 0)
     assert ((planes[12] > 0).sum() < (planes[13] > 0).sum()).item()
 
@@ -165,7 +169,7 @@ def test_there_is_no_blend_with_one_side_only(shown):
 @pytest.mark.parametrize("number", range(ORIENTATIONS))
 def test_turned_slices_have_turned_planes(number):
     around = three_slices()
-    other = replace(around, **{name: turned(getattr(around, name), number) for name in ("fields", "dissent")})
+    other = replace(around, **{name: turned(getattr(around, name), number) for name in ("fields", "disagreement")})
     torch.testing.assert_close(condition(other), turned(condition(around), number), rtol=0, atol=1e-5)
 
 
@@ -174,14 +178,14 @@ def changes():
     yield "nothing", around
     yield "z", replace(around, z=around.z + 0.1)
     yield "pixel", replace(around, pixel_mm=around.pixel_mm * 2)
-    for slot in range(4):
+    for place in range(4):
         fields, context_z, shown = around.fields.clone(), around.context_z.clone(), around.shown.clone()
-        fields[:, slot] *= -1
-        context_z[:, slot] += 0.3 * (slot - 1.5)
-        shown[:, slot] = False
-        yield f"field {slot}", replace(around, fields=fields)
-        yield f"position {slot}", replace(around, context_z=context_z)
-        yield f"flag {slot}", replace(around, shown=shown)
+        fields[:, place] *= -1
+        context_z[:, place] += 0.3 * (place - 1.5)
+        shown[:, place] = False
+        yield f"field {place}", replace(around, fields=fields)
+        yield f"position {place}", replace(around, context_z=context_z)
+        yield f"flag {place}", replace(around, shown=shown)
 
 
 def test_every_condition_matters(interpolator, regression):
@@ -205,7 +209,7 @@ def test_noise_and_its_level_matter(interpolator):
 
 @pytest.mark.parametrize("channels", [(8,), (8, 16), (8, 8, 16)])
 @pytest.mark.parametrize("size", [16, 24, 40])
-def test_frames_of_every_size_have_logits(channels, size):
+def test_patches_of_every_size_have_logits(channels, size):
     network = ConditionalUNet(channels, noisy=True)
     planes = torch.zeros(2, PLANES + 1, size, size)
     assert network(planes, torch.tensor([1.0, 0.3])).shape == (2, 1, size, size)

@@ -9,28 +9,28 @@ from slice_examples import generator
 
 from explainct.due.interpolation.orientations import ORIENTATIONS, turned, turned_at_random, turned_back
 
-FRAMES = torch.arange(2 * 3 * 4 * 4.0).reshape(2, 3, 4, 4)
+PATCHES = torch.arange(2 * 3 * 4 * 4.0).reshape(2, 3, 4, 4)
 
 
 @pytest.mark.parametrize("number", range(ORIENTATIONS))
 def test_turning_back_undoes_turning(number):
-    assert torch.equal(turned_back(turned(FRAMES, number), number), FRAMES)
-    assert torch.equal(turned(turned_back(FRAMES, number), number), FRAMES)
+    assert torch.equal(turned_back(turned(PATCHES, number), number), PATCHES)
+    assert torch.equal(turned(turned_back(PATCHES, number), number), PATCHES)
 
 
 def test_they_are_the_eight_orientations():
-    frame = FRAMES[0, 0].numpy()
-    expected = {np.rot90(one, quarter).tobytes() for one in (frame, frame.T) for quarter in range(4)}
-    assert {turned(FRAMES[0, 0], number).numpy().tobytes() for number in range(ORIENTATIONS)} == expected
+    patch = PATCHES[0, 0].numpy()
+    expected = {np.rot90(one, quarter).tobytes() for one in (patch, patch.T) for quarter in range(4)}
+    assert {turned(PATCHES[0, 0], number).numpy().tobytes() for number in range(ORIENTATIONS)} == expected
     assert len(expected) == 8
 
 
 def test_examples_are_turned_one_by_one_with_equal_chances():
-    planes = FRAMES[:1].expand(4000, -1, -1, -1)
+    planes = PATCHES[:1].expand(4000, -1, -1, -1)
     result = turned_at_random(planes, generator())
     numbers = []
     for example in result:
-        same = [number for number in range(ORIENTATIONS) if torch.equal(example, turned(FRAMES[0], number))]
+        same = [number for number in range(ORIENTATIONS) if torch.equal(example, turned(PATCHES[0], number))]
         numbers += same
         assert len(same) == 1
     counts = Counter(numbers)

@@ -29,8 +29,8 @@ def test_the_answer_is_the_mean_of_eight_orientations(regression):
 @pytest.mark.parametrize("number", range(1, 8))
 def test_turned_slices_have_turned_answers(regression, number):
     around = three_slices()
-    frames = {name: turned(getattr(around, name), number) for name in ("fields", "dissent")}
-    other = replace(around, **frames)
+    patches = {name: turned(getattr(around, name), number) for name in ("fields", "disagreement")}
+    other = replace(around, **patches)
     torch.testing.assert_close(regression.expect(other), turned(regression.expect(around), number), rtol=0, atol=1e-4)
 
 

@@ -9,7 +9,7 @@ from explainct.due.interpolation import train
 from explainct.due.interpolation.diffusion import Interpolator
 from explainct.due.interpolation.model_file import load_model
 from explainct.due.interpolation.regression import Regression
-from explainct.due.interpolation.slice_patches import load_frames
+from explainct.due.interpolation.slice_patches import load_patches
 from explainct.due.interpolation.train import KINDS, train_interpolator, train_on
 from explainct.errors import UserError
 
@@ -27,12 +27,12 @@ def run(dataset, settings, compute, tmp_path):
 
 @pytest.fixture
 def run_kind(dataset, settings, compute, tmp_path):
-    frames = load_frames(lesions=dataset.lesions, slices_file=dataset.slices_file, size=32)
+    patches = load_patches(lesions=dataset.lesions, slices_file=dataset.slices_file, size=32)
 
     def call(kind: str, name: str, **changes) -> Path:
         out = tmp_path / name / "model.pt"
         arguments = {"settings": settings, "seed": 0, "compute": compute} | changes
-        train_on(kind, frames, **arguments, out=out, resume_from=out.with_name("last.pt"))
+        train_on(kind, patches, **arguments, out=out, resume_from=out.with_name("last.pt"))
         return out
 
     return call
@@ -140,8 +140,8 @@ def test_only_training_patients_and_annotated_slices_teach(run, monkeypatch):
     taught = []
 
     class Recording(train.Examples):
-        def __init__(self, frames, max_gap):
-            super().__init__(frames, max_gap)
+        def __init__(self, patches, max_gap):
+            super().__init__(patches, max_gap)
             taught.extend(lesion.patient_id for lesion in self.lesions)
 
     monkeypatch.setattr(train, "Examples", Recording)

@@ -11,7 +11,7 @@ from explainct.due.interpolation.evaluate import dice
 from explainct.due.interpolation.filling import expect_gaps
 from explainct.due.interpolation.gaps import hold_out_gaps
 from explainct.due.interpolation.model_file import load_model
-from explainct.due.interpolation.slice_patches import frames_of
+from explainct.due.interpolation.slice_patches import patches_of
 from explainct.due.interpolation_study.train_models import split_nodules
 from explainct.due.uncertainty.fill_grid import predict_gaps
 from explainct.due.uncertainty.train import load_predictor
@@ -23,7 +23,7 @@ MODELS = Path(__file__).parents[4] / "models"
 @pytest.fixture(scope="module")
 def gaps():
     nodules = split_nodules({"test": 0.2, "splits": None}, seed=0)[1]
-    gaps = [gap for gap in hold_out_gaps([frames_of(one, 112) for one in nodules], 4) if gap.size <= 24]
+    gaps = [gap for gap in hold_out_gaps([patches_of(one, 112) for one in nodules], 4) if gap.size <= 24]
     assert len(gaps) == 67
     return gaps
 

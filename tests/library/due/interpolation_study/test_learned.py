@@ -12,7 +12,7 @@ from explainct.due.interpolation.evaluate import dice
 from explainct.due.interpolation.gaps import ABOVE, BELOW, hold_out_gaps
 from explainct.due.interpolation.hidden_slices import hold_out, load_nodules
 from explainct.due.interpolation.regression import Regression
-from explainct.due.interpolation.slice_patches import frames_of
+from explainct.due.interpolation.slice_patches import patches_of
 from explainct.due.interpolation_study import learned_methods as learned
 from explainct.due.interpolation_study.compare import read_answer
 from explainct.due.interpolation_study.learned_methods import GROWING, Filled, fill_hidden, load_filler
@@ -60,7 +60,7 @@ def test_what_is_known_is_written_on_the_nodules_own_pixels(known, tmp_path):
         assert set(file) == {"2", "3"}
 
 
-def test_nodules_larger_than_a_frame_are_filled_in_whole(known, tmp_path):
+def test_nodules_larger_than_a_patch_are_filled_in_whole(known, tmp_path):
     large = [one for one in known if max(one.masks.shape[1:]) > 32]
     scores = overlaps(fill(large, oracle, tmp_path / "filled.h5", size=16), 2, large)
     assert scores.mean() > 0.88
@@ -141,11 +141,11 @@ def test_the_same_slice_is_hidden_in_growing_gaps(tmp_path):
         assert gap.z.tolist() == [z_mm[k]]
         kept = [k - 2 * g, k - g, k + g, k + 2 * g]
         assert gap.shown.tolist() == [0 <= number < 7 for number in kept]
-        for slot, number in enumerate(kept):
-            assert gap.context_z[slot] == (z_mm[number] if gap.shown[slot] else 0)
-            assert (gap.contexts[slot].sum() > 0) == gap.shown[slot]
-            if gap.shown[slot]:
-                assert gap.contexts[slot].sum() == nodules[0].masks[number].sum()
+        for place, number in enumerate(kept):
+            assert gap.context_z[place] == (z_mm[number] if gap.shown[place] else 0)
+            assert (gap.contexts[place].sum() > 0) == gap.shown[place]
+            if gap.shown[place]:
+                assert gap.contexts[place].sum() == nodules[0].masks[number].sum()
     np.testing.assert_array_equal(table["mean"], 64)
     np.testing.assert_allclose(table["variance"], 0.64 * table["gap_mm"], rtol=1e-6)
     assert share == 1
@@ -183,8 +183,8 @@ def test_shown_one_reader_the_diffusion_does_not_know_where_readers_differ(train
     fillers = {
         name: load_filler(name, trained.model("diffusion"), **common) for name in ("diffusion", "diffusion_one_reader")
     }
-    gaps = [gap for nodule in known[:4] for gap in hold_out_gaps([frames_of(nodule, 48)], 2)]
-    agreed = [replace(gap, dissent=np.zeros_like(gap.dissent)) for gap in gaps]
+    gaps = [gap for nodule in known[:4] for gap in hold_out_gaps([patches_of(nodule, 48)], 2)]
+    agreed = [replace(gap, disagreement=np.zeros_like(gap.disagreement)) for gap in gaps]
 
     def means(name, shown):
         return [answer.mean for answer in fillers[name](shown, torch.Generator().manual_seed(0))]

@@ -7,7 +7,7 @@ import torch
 from nodule_examples import disc, nodule
 
 from explainct.due.interpolation.gaps import ABOVE, BELOW, hold_out_gaps
-from explainct.due.interpolation.slice_patches import frames_of
+from explainct.due.interpolation.slice_patches import patches_of
 from explainct.due.interpolation_study.sampler_check import check_sampler
 
 DRAWS = 64
@@ -38,7 +38,7 @@ def gaps():
         nodule([disc(radius, (20, 20 + shift)) for radius in (4, 6, 9, 7, 5)], patient)
         for shift, patient in enumerate("ABC")
     ]
-    return hold_out_gaps([frames_of(one, 48) for one in nodules], 2)
+    return hold_out_gaps([patches_of(one, 48) for one in nodules], 2)
 
 
 def check(folder, gaps, interpolator, draws=DRAWS):

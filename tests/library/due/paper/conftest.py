@@ -23,7 +23,7 @@ def ball(centre, radius):
 
 
 class PlantedStore:
-    """Gives a ball of tissue in noisy lung for each lesion, as `CaseStore` would."""
+    """Gives a ball of tissue in noisy lung for each lesion, as `SampleReader` would."""
 
     grid = GRID
 

@@ -1,4 +1,4 @@
-"""The browser's lesions: what is put into a case, and that planes and millimetres are right."""
+"""The browser's lesions: what is put into a lesion, and that planes and millimetres are right."""
 
 import json
 import re
@@ -42,11 +42,11 @@ def test_the_page_holds_every_layer_of_the_chosen_lesions(run, tmp_path):
     )
     page = (tmp_path / "browser.html").read_text()
     assert "made-up cohort" in page
-    cases = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])["cases"]
-    assert [case["id"] for case in cases] == sorted(tested)
-    for case in cases:
-        groups = [layer["group"] for layer in case["layers"]]
+    lesions = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])["lesions"]
+    assert [lesion["id"] for lesion in lesions] == sorted(tested)
+    for lesion in lesions:
+        groups = [layer["group"] for layer in lesion["layers"]]
         assert {"readers", "truth", "interpolated", "variance", "weight"} <= set(groups)
         assert groups.count("explanation") == len(run.files)
-        assert len(case["predictions"]) == len(run.files)
-        assert case["annotated"] == list(range(0, run.store.grid[0], 4))
+        assert len(lesion["predictions"]) == len(run.files)
+        assert lesion["annotated"] == list(range(0, run.store.grid[0], 4))

@@ -1,4 +1,4 @@
-"""The slice browser's file: volumes can be read back, text stays text, equal cases give equal bytes."""
+"""The slice browser's file: volumes can be read back, text stays text, equal lesions give equal bytes."""
 
 import base64
 import json
@@ -17,13 +17,13 @@ from hypothesis.extra.numpy import arrays
 from scipy.ndimage import gaussian_filter, zoom
 
 from explainct.errors import UserError
-from explainct.report.slice_browser import GROUPS, TEMPLATE, BrowserCase, Layer, grey_levels, sprite, write_browser
+from explainct.report.slice_browser import GROUPS, TEMPLATE, BrowserLesion, Layer, grey_levels, sprite, write_browser
 
 SHAPE = (5, 6, 7)
-HOSTILE = "</script><script>alert('1')</script><!--<img src=x onerror=alert(2)>&amp;@CASES@\u2028"
+HOSTILE = "</script><script>alert('1')</script><!--<img src=x onerror=alert(2)>&amp;@LESIONS@\u2028"
 
 
-def made_up_case(lesion_id="LIDC-IDRI-0001-s1-n0", shape=SHAPE, **changes):
+def made_up_lesion(lesion_id="LIDC-IDRI-0001-s1-n0", shape=SHAPE, **changes):
     rng = np.random.default_rng(7)
     mask = rng.random(shape) > 0.5
     layers = [
@@ -32,7 +32,7 @@ def made_up_case(lesion_id="LIDC-IDRI-0001-s1-n0", shape=SHAPE, **changes):
         Layer("variance", "variance", (0.25 * rng.random(shape)).astype(np.float16)),
         Layer("explanation", "DUE", rng.random(shape).astype(np.float32)),
     ]
-    case = BrowserCase(
+    lesion = BrowserLesion(
         lesion_id=lesion_id,
         image=rng.random(shape).astype(np.float32),
         spacing=(2.5, 0.7, 0.8),
@@ -40,7 +40,7 @@ def made_up_case(lesion_id="LIDC-IDRI-0001-s1-n0", shape=SHAPE, **changes):
         layers=layers,
         predictions={"DUE": "lesion, 0.93"},
     )
-    return replace(case, **changes)
+    return replace(lesion, **changes)
 
 
 class Scripts(HTMLParser):
@@ -62,8 +62,8 @@ class Scripts(HTMLParser):
             self.found[-1] = (attributes, text + data)
 
 
-def written(tmp_path, *cases, caption="semi-synthetic cohort (demo)"):
-    write_browser(cases, tmp_path / "browser.html", caption)
+def written(tmp_path, *lesions, caption="semi-synthetic cohort (demo)"):
+    write_browser(lesions, tmp_path / "browser.html", caption)
     return (tmp_path / "browser.html").read_text(encoding="utf-8")
 
 
@@ -83,15 +83,15 @@ def read_back(uri, shape, tmp_path):
 
 
 def test_volumes_come_back_within_a_grey_level(tmp_path):
-    case = made_up_case()
-    (content,) = data_of(written(tmp_path, case))["cases"]
-    assert content["id"] == case.lesion_id
+    lesion = made_up_lesion()
+    (content,) = data_of(written(tmp_path, lesion))["lesions"]
+    assert content["id"] == lesion.lesion_id
     assert content["shape"] == list(SHAPE)
     assert content["spacing"] == [2.5, 0.7, 0.8]
     assert content["annotated"] == [1, 3]
     assert content["predictions"] == [["DUE", "lesion, 0.93"]]
-    assert np.abs(read_back(content["image"], SHAPE, tmp_path) / 255 - case.image).max() <= 0.5 / 255 + 1e-6
-    for layer, stored in zip(case.layers[1:], content["layers"][1:], strict=True):
+    assert np.abs(read_back(content["image"], SHAPE, tmp_path) / 255 - lesion.image).max() <= 0.5 / 255 + 1e-6
+    for layer, stored in zip(lesion.layers[1:], content["layers"][1:], strict=True):
         assert (stored["group"], stored["name"]) == (layer.group, layer.name)
         top = GROUPS[layer.group].top
         values = top / 255 * read_back(stored["sprite"], SHAPE, tmp_path)
@@ -99,12 +99,12 @@ def test_volumes_come_back_within_a_grey_level(tmp_path):
 
 
 def test_readers_masks_show_on_annotated_slices_only(tmp_path):
-    case = made_up_case()
-    stored = data_of(written(tmp_path, case))["cases"][0]["layers"][0]
+    lesion = made_up_lesion()
+    stored = data_of(written(tmp_path, lesion))["lesions"][0]["layers"][0]
     levels = read_back(stored["sprite"], SHAPE, tmp_path)
-    assert np.array_equal(levels[1::2], 255 * case.layers[0].volume[1::2])
+    assert np.array_equal(levels[1::2], 255 * lesion.layers[0].volume[1::2])
     assert not levels[::2].any()
-    assert case.layers[0].volume[::2].any()
+    assert lesion.layers[0].volume[::2].any()
 
 
 @given(arrays(np.uint8, st.tuples(*[st.integers(1, 9)] * 3)))
@@ -124,7 +124,7 @@ def test_grey_levels_round_and_allow_for_rounding(top):
 
 
 def test_colours_are_matplotlibs_and_lines_those_of_okabe_and_ito(tmp_path):
-    groups = {group["key"]: group for group in data_of(written(tmp_path, made_up_case()))["groups"]}
+    groups = {group["key"]: group for group in data_of(written(tmp_path, made_up_lesion()))["groups"]}
     assert list(groups) == list(GROUPS)
     table = np.frombuffer(base64.b64decode(groups["variance"]["colours"]), np.uint8).reshape(256, 3)
     assert table == pytest.approx(255 * np.array(matplotlib.colormaps["magma"].colors), abs=1)
@@ -137,19 +137,19 @@ def test_colours_are_matplotlibs_and_lines_those_of_okabe_and_ito(tmp_path):
 
 
 def test_hostile_text_stays_text(tmp_path):
-    case = made_up_case(lesion_id=HOSTILE, predictions={HOSTILE: HOSTILE})
-    case = replace(case, layers=[replace(case.layers[0], name=HOSTILE)])
-    page = written(tmp_path, case, caption=HOSTILE)
+    lesion = made_up_lesion(lesion_id=HOSTILE, predictions={HOSTILE: HOSTILE})
+    lesion = replace(lesion, layers=[replace(lesion.layers[0], name=HOSTILE)])
+    page = written(tmp_path, lesion, caption=HOSTILE)
     assert Scripts(page).tags == Scripts(TEMPLATE.read_text(encoding="utf-8")).tags
     data = data_of(page)
-    (stored,) = data["cases"]
+    (stored,) = data["lesions"]
     assert data["caption"] == stored["id"] == stored["layers"][0]["name"] == HOSTILE
     assert stored["predictions"] == [[HOSTILE, HOSTILE]]
     assert "alert(2)>" not in page
 
 
 def test_the_page_names_nothing_outside_of_itself(tmp_path):
-    page = written(tmp_path, made_up_case())
+    page = written(tmp_path, made_up_lesion())
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
     assert set(policy.split("; ")) >= {
         "default-src 'none'",
@@ -161,12 +161,12 @@ def test_the_page_names_nothing_outside_of_itself(tmp_path):
     assert set(re.findall(r'(?:href|src)="([^"]*)"', page)) == {"data:,"}
 
 
-def test_same_cases_same_bytes(tmp_path):
-    first = written(tmp_path, made_up_case("a"), made_up_case("b"))
-    assert first == written(tmp_path, made_up_case("a"), made_up_case("b"))
-    fortran = made_up_case("b", image=np.asfortranarray(made_up_case().image))
-    assert first == written(tmp_path, made_up_case("a"), fortran)
-    assert first != written(tmp_path, made_up_case("b"), made_up_case("a"))
+def test_same_lesions_same_bytes(tmp_path):
+    first = written(tmp_path, made_up_lesion("a"), made_up_lesion("b"))
+    assert first == written(tmp_path, made_up_lesion("a"), made_up_lesion("b"))
+    fortran = made_up_lesion("b", image=np.asfortranarray(made_up_lesion().image))
+    assert first == written(tmp_path, made_up_lesion("a"), fortran)
+    assert first != written(tmp_path, made_up_lesion("b"), made_up_lesion("a"))
 
 
 def test_a_case_with_twelve_layers_stays_below_a_megabyte(tmp_path):
@@ -185,35 +185,35 @@ def test_a_case_with_twelve_layers_stays_below_a_megabyte(tmp_path):
         *(Layer("explanation", f"method {n}", values) for n, values in enumerate(maps)),
     ]
     assert len(layers) == 12
-    case = made_up_case(image=image, layers=layers, annotated=np.arange(32) % 4 == 0)
-    write_browser([case], tmp_path / "browser.html", "noise")
+    lesion = made_up_lesion(image=image, layers=layers, annotated=np.arange(32) % 4 == 0)
+    write_browser([lesion], tmp_path / "browser.html", "noise")
     assert 100_000 < (tmp_path / "browser.html").stat().st_size < 1_000_000
 
 
-def with_layer(case, volume, name="map"):
-    return replace(case, layers=[*case.layers, Layer("explanation", name, volume)])
+def with_layer(lesion, volume, name="map"):
+    return replace(lesion, layers=[*lesion.layers, Layer("explanation", name, volume)])
 
 
 WRONG = {
-    "shape": (with_layer(made_up_case(), np.zeros((5, 6, 6))), r"`map` .* \(5, 6, 6\).*\(5, 6, 7\).*same grid"),
-    "above": (with_layer(made_up_case(), np.full(SHAPE, 1.1)), r"`map` .*1\.1; .*0 to 1\. Scale"),
-    "nan": (with_layer(made_up_case(), np.full(SHAPE, np.nan)), "nan"),
-    "variance": (made_up_case(layers=[Layer("variance", "v", np.full(SHAPE, 0.3))]), r"0\.3; .*0 to 0\.25"),
-    "twice": (with_layer(made_up_case(), np.zeros(SHAPE), "DUE"), "`explanation DUE` occurs more than once"),
-    "image in HU": (made_up_case(image=np.full(SHAPE, -800)), r"image of LIDC-IDRI-0001-s1-n0 .* -800 "),
-    "flat image": (made_up_case(image=np.zeros((6, 7))), r"\(6, 7\); expected are slices, rows and columns"),
-    "tall image": (made_up_case(image=np.zeros((200, 100, 1))), "16384"),
-    "spacing": (made_up_case(spacing=(1.0, 0.0, 1.0)), "above 0 mm"),
-    "two sizes": (made_up_case(spacing=(1.0, 1.0)), "three sizes"),
-    "indices": (made_up_case(annotated=np.array([1, 3])), r"int64 \(2,\); expected is bool \(5,\)"),
+    "shape": (with_layer(made_up_lesion(), np.zeros((5, 6, 6))), r"`map` .* \(5, 6, 6\).*\(5, 6, 7\).*same grid"),
+    "above": (with_layer(made_up_lesion(), np.full(SHAPE, 1.1)), r"`map` .*1\.1; .*0 to 1\. Scale"),
+    "nan": (with_layer(made_up_lesion(), np.full(SHAPE, np.nan)), "nan"),
+    "variance": (made_up_lesion(layers=[Layer("variance", "v", np.full(SHAPE, 0.3))]), r"0\.3; .*0 to 0\.25"),
+    "twice": (with_layer(made_up_lesion(), np.zeros(SHAPE), "DUE"), "`explanation DUE` occurs more than once"),
+    "image in HU": (made_up_lesion(image=np.full(SHAPE, -800)), r"image of LIDC-IDRI-0001-s1-n0 .* -800 "),
+    "flat image": (made_up_lesion(image=np.zeros((6, 7))), r"\(6, 7\); expected are slices, rows and columns"),
+    "tall image": (made_up_lesion(image=np.zeros((200, 100, 1))), "16384"),
+    "spacing": (made_up_lesion(spacing=(1.0, 0.0, 1.0)), "above 0 mm"),
+    "two sizes": (made_up_lesion(spacing=(1.0, 1.0)), "three sizes"),
+    "indices": (made_up_lesion(annotated=np.array([1, 3])), r"int64 \(2,\); expected is bool \(5,\)"),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_what_does_not_fit_is_said_in_words(tmp_path, name):
-    case, message = WRONG[name]
+    lesion, message = WRONG[name]
     with pytest.raises(UserError, match=message):
-        write_browser([case], tmp_path / "browser.html", "cohort")
+        write_browser([lesion], tmp_path / "browser.html", "cohort")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -222,4 +222,4 @@ def test_no_lesion_and_a_lesion_twice_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"no lesion to show in .*browser\.html"):
         write_browser([], out, "cohort")
     with pytest.raises(UserError, match="`a` occurs more than once"):
-        write_browser([made_up_case("a"), made_up_case("b"), made_up_case("a")], out, "cohort")
+        write_browser([made_up_lesion("a"), made_up_lesion("b"), made_up_lesion("a")], out, "cohort")

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[4]
 
 def test_settings_code_and_versions_come_back(tmp_path):
     out = tmp_path / "run.yaml"
-    settings = {"dataset": "demo", "train": {"seeds": [0, 1], "lambda": 1.0}, "cases": {"window": None}}
+    settings = {"dataset": "demo", "train": {"seeds": [0, 1], "lambda": 1.0}, "samples": {"window": None}}
     logs = tmp_path / "logs/train_classifier"
     logs.mkdir(parents=True)
     (logs / "due.log").write_text("2026-01-01 10:00:00,000 INFO device: cpu, 2 threads, float32\n")

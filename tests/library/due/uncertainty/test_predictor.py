@@ -63,7 +63,7 @@ def test_any_number_of_contexts_and_targets(contexts, targets, size):
     assert torch.all(variance <= mean * (1 - mean) + 1e-6)
 
 
-def test_slots_that_are_not_shown_do_not_matter_at_all():
+def test_context_slices_that_are_not_shown_do_not_matter_at_all():
     slices, context_z, _, target_z, pixel_mm = example()
     network = model()
     shown = torch.tensor([[False, True, True, False], [True, False, False, False]])
@@ -77,7 +77,7 @@ def test_slots_that_are_not_shown_do_not_matter_at_all():
         close(alone, [value[one] for value in plain])
 
 
-def test_slots_that_are_not_shown_take_no_part_in_the_loss():
+def test_context_slices_that_are_not_shown_take_no_part_in_the_loss():
     slices, context_z, shown, target_z, pixel_mm = example()
     network, taught = model(), teaching()
     shown[:, 0] = False
@@ -119,7 +119,7 @@ def test_mirrored_positions_give_the_same(seen):
     close(here, mirrored)
 
 
-def test_order_of_slots_does_not_matter_but_their_places_do():
+def test_order_of_context_slices_does_not_matter_but_their_places_do():
     slices, context_z, shown, target_z, pixel_mm = example()
     network, order = model(), [2, 0, 3, 1]
     shown[1, 2] = False
@@ -258,7 +258,7 @@ def test_every_parameter_learns():
 
 
 def learn(batch, steps, lr=1e-2, beta=1e-3):
-    """Train a small network on what `batch` draws; whole frames are one thing or the other."""
+    """Train a small network on what `batch` draws; whole patches are one thing or the other."""
     torch.manual_seed(0)
     network = UncertaintyPredictor(width=8, latent=2)
     optimizer = torch.optim.AdamW(network.parameters(), lr=lr)
@@ -273,7 +273,7 @@ def learn(batch, steps, lr=1e-2, beta=1e-3):
     return network.eval()
 
 
-def frames(values, size=8):
+def patches(values, size=8):
     return values[..., None, None].expand(*values.shape, size, size)
 
 
@@ -282,9 +282,9 @@ def test_prediction_grows_with_distance_when_variance_does():
         gap = 4 + 16 * torch.rand(8, 1)
         z = gap * torch.rand(8, 4)
         variance = 0.02 * torch.minimum(z, gap - z)
-        contexts = frames((torch.rand(8, 2) < 0.5).float())
+        contexts = patches((torch.rand(8, 2) < 0.5).float())
         places = torch.cat([torch.zeros_like(gap), gap], dim=1)
-        taught = {"mean": frames(torch.full_like(z, 0.5)), "variance": frames(variance)}
+        taught = {"mean": patches(torch.full_like(z, 0.5)), "variance": patches(variance)}
         return (contexts, places, places > -1, z, torch.ones(8)), taught | {"taken": z > -1}
 
     network = learn(batch, 150)
@@ -307,8 +307,8 @@ def test_a_context_that_is_hidden_leaves_its_variance():
         contexts = (torch.rand(16, 2) < 0.5).float()
         shown = torch.stack([torch.ones(16), torch.rand(16) < 0.5], dim=1).bool()
         z, places = torch.full((16, 1), 3.0), torch.tensor([0.0, 4.0]).expand(16, 2)
-        taught = {"mean": frames(contexts[:, 1:]), "variance": frames(0 * z), "taken": z > 0}
-        return (frames(contexts), places, shown, z, torch.ones(16)), taught | {"partial": ~shown[:, 1]}
+        taught = {"mean": patches(contexts[:, 1:]), "variance": patches(0 * z), "taken": z > 0}
+        return (patches(contexts), places, shown, z, torch.ones(16)), taught | {"partial": ~shown[:, 1]}
 
     # With a heavy divergence the latent tells nothing of the slice that is to be predicted.
     network = learn(batch, 120, beta=0.1)

@@ -16,7 +16,7 @@ SETTINGS = {"latent": 3, "width": 8, "epochs": 3, "batch_size": 4, "learning_rat
 
 
 def write(path, lengths, seed=0):
-    """Write gaps of the given numbers of hidden slices, by frame size; the first and last slot are partly missing."""
+    """Write gaps of the given numbers of hidden slices, by patch size; the outer context slices are partly missing."""
     generator = np.random.default_rng(seed)
     with h5py.File(path, "w") as file:
         file.attrs.update(draws=4, seed=seed)
@@ -29,7 +29,7 @@ def write(path, lengths, seed=0):
             below = np.concatenate([np.arange(1, n + 1) for n in counts]) if gaps else np.zeros(0)
             content = {
                 "contexts": (plane * generator.integers(0, 2, (gaps, 4, size, size))).astype(np.float16),
-                "dissent": (plane * generator.choice([-0.25, 0, 0.25], (gaps, 4, size, size))).astype(np.float16),
+                "disagreement": (plane * generator.choice([-0.25, 0, 0.25], (gaps, 4, size, size))).astype(np.float16),
                 "context_z": (shown * np.array([-4.0, 0.0, 4.0, 8.0])).astype(np.float32),
                 "shown": shown,
                 "pixel_mm": np.full(gaps, 0.8, np.float32),
@@ -52,7 +52,7 @@ def train(files, out, compute, **changes):
     )
 
 
-def test_gaps_of_all_files_are_joined_by_frame_size(tmp_path):
+def test_gaps_of_all_files_are_joined_by_patch_size(tmp_path):
     contents = [{8: [1, 3], 16: [2]}, {}, {8: [2], 24: []}]
     first, empty, last = (write(tmp_path / f"{n}.h5", lengths, n) for n, lengths in enumerate(contents))
     small, large = load_gaps([last, empty, first])
@@ -64,7 +64,7 @@ def test_gaps_of_all_files_are_joined_by_frame_size(tmp_path):
     with h5py.File(last) as file:
         for name in ("mean", "variance"):
             np.testing.assert_array_equal(getattr(small, name)[2, :2], file[f"8/{name}"][:].astype(np.float32))
-        np.testing.assert_array_equal(small.contexts[2], file["8/contexts"][0] + file["8/dissent"][0])
+        np.testing.assert_array_equal(small.contexts[2], file["8/contexts"][0] + file["8/disagreement"][0])
     assert torch.equal(small.fields, outline_fields(small.contexts))
     part = small.take(torch.tensor([2, 0]), torch.device("cpu"))
     assert part.variance.shape == part.mean.shape == (2, 2, 8, 8)
@@ -78,13 +78,13 @@ def test_no_gap_to_learn_from_is_an_error(tmp_path, lengths):
         load_gaps([write(tmp_path / "0.h5", lengths)])
 
 
-def gaps_of(frame, count=200):
-    """Return gaps whose four contexts and two targets are the same frame, each dimmer than the last."""
+def gaps_of(patch, count=200):
+    """Return gaps whose four contexts and two targets are the same patch, each dimmer than the last."""
     dim = 0.5 ** torch.arange(4)[:, None, None]
-    contexts = (frame * dim).expand(count, -1, -1, -1)
+    contexts = (patch * dim).expand(count, -1, -1, -1)
     z = torch.tensor([-3.0, 0.0, 5.0, 6.0]).expand(count, -1)
     shown = torch.tensor([False, True, True, True]).expand(count, -1)
-    targets, taken = frame.expand(count, 2, -1, -1), torch.ones(count, 2, dtype=torch.bool)
+    targets, taken = patch.expand(count, 2, -1, -1), torch.ones(count, 2, dtype=torch.bool)
     return Gaps(
         contexts,
         z,
@@ -103,7 +103,7 @@ def test_augmentation_moves_slices_means_variances_and_fields_alike():
     result = turned(gaps_of(square), torch.Generator().manual_seed(0))
     torch.testing.assert_close(result.variance * 4, result.mean)
     assert torch.equal(result.fields, result.contexts)
-    orientations = {tuple(frames[0].flatten().tolist()) for frames in result.mean}
+    orientations = {tuple(patches[0].flatten().tolist()) for patches in result.mean}
     assert orientations == {
         tuple(torch.rot90(face, turns).flatten().tolist()) for face in (square, square.T) for turns in range(4)
     }
@@ -114,8 +114,8 @@ def test_augmentation_moves_slices_means_variances_and_fields_alike():
         assert (sign * result.context_z[row, order]).tolist() == [-3, 0, 5, 6]
         assert (sign * result.target_z[row]).tolist() == [1, 2]
         assert result.shown[row, order].tolist() == [False, True, True, True]
-        for slot, dimmer in zip(order, (1, 0.5, 0.25, 0.125), strict=True):
-            torch.testing.assert_close(result.contexts[row, slot], dimmer * result.mean[row, 0])
+        for place, dimmer in zip(order, (1, 0.5, 0.25, 0.125), strict=True):
+            torch.testing.assert_close(result.contexts[row, place], dimmer * result.mean[row, 0])
     share = result.shown[:, 0].float().mean()
     assert 0.35 < share < 0.65
 

@@ -16,7 +16,7 @@ from explainct.due.interpolation.diffusion import Interpolator
 from explainct.due.interpolation.filling import draw_gaps
 from explainct.due.interpolation.gaps import ABOVE, BELOW, by_size, hold_out_gaps, surroundings
 from explainct.due.interpolation.model_file import load_model
-from explainct.due.interpolation.slice_patches import load_frames, training_lesions
+from explainct.due.interpolation.slice_patches import load_patches, training_lesions
 from explainct.due.uncertainty import variance_sampling as module
 from explainct.due.uncertainty.variance_data import load_gaps
 from explainct.due.uncertainty.variance_sampling import choose_gaps, pixel_variance, sample_gaps, sample_variance
@@ -34,7 +34,7 @@ WAYS = [
 TYPES = {
     "context_z": "float32",
     "contexts": "float16",
-    "dissent": "float16",
+    "disagreement": "float16",
     "gap": "int64",
     "lesion": "object",
     "mean": "float16",
@@ -62,7 +62,7 @@ def test_evenly_split_draws_have_the_largest_variance():
 
 
 def read(out):
-    """Return the arrays of a variance file by frame size."""
+    """Return the arrays of a variance file by patch size."""
     with h5py.File(out) as file:
         return {int(size): {name: group[name][:] for name in group} for size, group in file.items()}
 
@@ -89,9 +89,9 @@ def run(cohort, compute, out, **changes):
     return read(out)
 
 
-def frames_of(cohort):
+def patches_of(cohort):
     lesions = training_lesions(pd.read_parquet(cohort.lesions_file), pd.read_parquet(cohort.splits_file))
-    return load_frames(lesions=lesions, slices_file=cohort.slices_file, size=INTERPOLATE["size"])
+    return load_patches(lesions=lesions, slices_file=cohort.slices_file, size=INTERPOLATE["size"])
 
 
 def sample(interpolator, gaps, out, **changes):
@@ -101,16 +101,16 @@ def sample(interpolator, gaps, out, **changes):
     return read(out)
 
 
-def test_the_file_holds_the_chosen_gaps_by_frame_size(cohort, compute, tmp_path):
+def test_the_file_holds_the_chosen_gaps_by_patch_size(cohort, compute, tmp_path):
     content = run(cohort, compute, tmp_path / "0.h5")
-    gaps = choose_gaps(frames_of(cohort), SETTINGS["gaps"], seed=1)
+    gaps = choose_gaps(patches_of(cohort), SETTINGS["gaps"], seed=1)
     assert attributes(tmp_path / "0.h5") == {"draws": 3, "seed": 1}
     assert sorted(content) == [24, 32]
     for size, arrays_ in content.items():
         mine = [gap for gap in gaps if gap.size == size]
         assert {name: values.dtype.name for name, values in arrays_.items()} == TYPES
         assert [name.decode() for name in arrays_["lesion"]] == [gap.lesion_id for gap in mine]
-        for name in ("contexts", "dissent", "context_z", "shown", "pixel_mm"):
+        for name in ("contexts", "disagreement", "context_z", "shown", "pixel_mm"):
             expected = np.stack([getattr(gap, name) for gap in mine])
             np.testing.assert_array_equal(arrays_[name], expected.astype(TYPES[name]))
         assert arrays_["contexts"].shape == (len(mine), 4, size, size)
@@ -119,7 +119,7 @@ def test_the_file_holds_the_chosen_gaps_by_frame_size(cohort, compute, tmp_path)
         np.testing.assert_array_equal(arrays_["z"], np.concatenate([gap.z for gap in mine]))
         np.testing.assert_allclose(arrays_["truth"], np.concatenate([gap.truth for gap in mine]), atol=HALF)
         assert arrays_["mean"].shape == arrays_["variance"].shape == arrays_["truth"].shape
-        low, high = (arrays_["context_z"][arrays_["gap"], slot] for slot in (BELOW, ABOVE))
+        low, high = (arrays_["context_z"][arrays_["gap"], place] for place in (BELOW, ABOVE))
         assert np.all((low < arrays_["z"]) & (arrays_["z"] < high))
         # Two, three or four annotation steps of 4 mm each, hiding one to three slices.
         assert set(high - low) <= {8.0, 12.0, 16.0}
@@ -197,13 +197,13 @@ def places(gaps):
 
 
 def test_more_gaps_leave_the_first_ones_as_they_are(cohort):
-    frames = frames_of(cohort)
-    everything = places(choose_gaps(frames, 1000, seed=3))
+    patches = patches_of(cohort)
+    everything = places(choose_gaps(patches, 1000, seed=3))
     # Seven annotated slices: three gaps of every second one, two of every third one, one of every fourth one.
     assert len(everything) == len(set(everything)) == 4 * (3 + 2 + 1)
     for count in (0, 5, 12):
-        assert places(choose_gaps(frames, count, seed=3)) == everything[:count]
-    assert places(choose_gaps(frames, 5, seed=4)) != everything[:5]
+        assert places(choose_gaps(patches, count, seed=3)) == everything[:count]
+    assert places(choose_gaps(patches, 5, seed=4)) != everything[:5]
 
 
 def test_no_gap_at_all_is_the_users_to_mend(cohort, compute, tmp_path):
@@ -242,7 +242,7 @@ def test_a_killed_run_leaves_nothing_and_the_next_one_is_whole(cohort, compute, 
 @pytest.mark.parametrize("filling", ["direct", "autoregressive"])
 def test_draws_are_those_of_algorithm_1(cohort, compute, tmp_path, filling):
     content = run(cohort, compute, tmp_path / "0.h5", filling=filling)
-    gaps = choose_gaps(frames_of(cohort), SETTINGS["gaps"], seed=1)
+    gaps = choose_gaps(patches_of(cohort), SETTINGS["gaps"], seed=1)
     interpolator = load_model(Interpolator, cohort.model_file)
     found = dict.fromkeys(content, 0)
     for block in range(2):
@@ -266,7 +266,7 @@ def test_draws_are_those_of_algorithm_1(cohort, compute, tmp_path, filling):
 def test_the_expectation_needs_no_draws(cohort, compute, tmp_path):
     content = run(cohort, compute, tmp_path / "0.h5", estimate="expectation")
     assert attributes(tmp_path / "0.h5") == {"draws": 0, "seed": 1}
-    gaps = choose_gaps(frames_of(cohort), SETTINGS["gaps"], seed=1)
+    gaps = choose_gaps(patches_of(cohort), SETTINGS["gaps"], seed=1)
     interpolator = load_model(Interpolator, cohort.model_file)
     found = dict.fromkeys(content, 0)
     for block in range(2):
@@ -283,9 +283,9 @@ def test_the_expectation_needs_no_draws(cohort, compute, tmp_path):
 
 
 def some_gaps(cohort):
-    """Return gaps of one and three slices, of frames of both sizes."""
-    frames = frames_of(cohort)
-    return [*hold_out_gaps(frames[1:2], 2)[:1], *hold_out_gaps(frames[2:3], 4)]
+    """Return gaps of one and three slices, of patches of both sizes."""
+    patches = patches_of(cohort)
+    return [*hold_out_gaps(patches[1:2], 2)[:1], *hold_out_gaps(patches[2:3], 4)]
 
 
 def test_sampled_variance_tends_to_that_of_the_probability(cohort, tmp_path):
@@ -314,16 +314,16 @@ def test_sampled_variance_tends_to_that_of_the_probability(cohort, tmp_path):
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(way.values()))
 def test_hidden_slices_never_influence_mean_and_variance(cohort, tmp_path, way):
-    frames = frames_of(cohort)
+    patches = patches_of(cohort)
     spoilt = []
-    for lesion in frames:
-        slices = lesion.frames.copy()
+    for lesion in patches:
+        slices = lesion.patches.copy()
         slices[1::2] = 1 - slices[1::2]
-        spoilt.append(replace(lesion, frames=slices))
+        spoilt.append(replace(lesion, patches=slices))
     interpolator = untrained_interpolator()
     before, after = (
         sample(interpolator, hold_out_gaps(lesions, 2), tmp_path / f"{name}.h5", **way)
-        for name, lesions in (("before", frames), ("after", spoilt))
+        for name, lesions in (("before", patches), ("after", spoilt))
     )
     for size, arrays_ in before.items():
         for name, values in arrays_.items():
@@ -331,6 +331,6 @@ def test_hidden_slices_never_influence_mean_and_variance(cohort, tmp_path, way):
                 np.testing.assert_allclose(after[size][name], 1 - values.astype(np.float32), atol=HALF)
             else:
                 np.testing.assert_array_equal(after[size][name], values)
-    seen = [replace(lesion, frames=np.roll(lesion.frames, 1, -1)) for lesion in frames]
+    seen = [replace(lesion, patches=np.roll(lesion.patches, 1, -1)) for lesion in patches]
     other = sample(interpolator, hold_out_gaps(seen, 2), tmp_path / "other.h5", **way)
     assert all(not np.array_equal(other[size]["mean"], before[size]["mean"]) for size in before)

@@ -25,7 +25,7 @@ from scipy.ndimage import center_of_mass
 from explainct.data.samples.resample import block_of, paste, resize_mask
 from explainct.due.interpolation.classical import signed_distance_field
 from explainct.due.interpolation.gaps import hold_out_gaps
-from explainct.due.interpolation.slice_patches import grid_lines, load_frames
+from explainct.due.interpolation.slice_patches import grid_lines, load_patches
 from explainct.due.uncertainty import voxel_weights as module
 from explainct.due.uncertainty.fill_grid import COMPARED, fill_lesion, missing_gaps, predict_gaps
 from explainct.due.uncertainty.grid_planes import lay_planes
@@ -144,10 +144,10 @@ def test_a_lesion_without_annotation_is_the_users_to_mend():
         planes_of(np.zeros(SLICES, bool))
 
 
-def fill(planes, frames, interpolator=None, grid=GRID, margin_mm=MARGIN_MM, draws=2, **changes):
+def fill(planes, patches, interpolator=None, grid=GRID, margin_mm=MARGIN_MM, draws=2, **changes):
     return fill_lesion(
         planes,
-        frames,
+        patches,
         grid_lines(LESION, margin_mm, grid),
         interpolator=interpolator or untrained_interpolator(),
         predictor=untrained_predictor(),
@@ -157,20 +157,20 @@ def fill(planes, frames, interpolator=None, grid=GRID, margin_mm=MARGIN_MM, draw
     )
 
 
-def frames_of(cohort, annotated=None, number=1):
-    """Return the frames of a lesion of the cohort, by default with every second slice annotated."""
+def patches_of(cohort, annotated=None, number=1):
+    """Return the patches of a lesion of the cohort, by default with every second slice annotated."""
     lesions = pd.read_parquet(cohort.lesions_file).iloc[[number]]
     if annotated is not None:
         with h5py.File(cohort.slices_file, "r+") as file:
             file[f"{lesions.lesion_id.item()}/annotated"][:] = annotated
-    return load_frames(lesions=lesions, slices_file=cohort.slices_file, size=INTERPOLATE["size"])[0]
+    return load_patches(lesions=lesions, slices_file=cohort.slices_file, size=INTERPOLATE["size"])[0]
 
 
 @pytest.mark.parametrize("mapping", ["absolute", "published"])
 @pytest.mark.parametrize("estimate", ["draws", "expectation"])
 def test_known_planes_are_certain_and_missing_planes_are_weighted(cohort, mapping, estimate):
     planes = planes_of(every(2))
-    filled = fill(planes, frames_of(cohort), mapping=mapping, estimate=estimate)
+    filled = fill(planes, patches_of(cohort), mapping=mapping, estimate=estimate)
     assert {name: (values.shape, values.dtype.name) for name, values in filled.items()} == dict.fromkeys(
         ("interpolated", "variance", "weight", *COMPARED), (GRID, "float16")
     )
@@ -202,7 +202,7 @@ def test_what_the_method_is_compared_with_is_known_where_it_is(cohort):
         smaller[:, :3] = 0
         del file[f"{LESION.lesion_id}/readers"]
         file[f"{LESION.lesion_id}/readers"] = np.stack([mask, smaller])
-    filled = {name: values.astype(float) for name, values in fill(planes, frames_of(cohort)).items()}
+    filled = {name: values.astype(float) for name, values in fill(planes, patches_of(cohort)).items()}
     known, missing = ~np.isin(np.arange(32), planes.missing), planes.missing
     np.testing.assert_array_equal(filled["signed_distance"][known], planes.nearest[known])
     for name in COMPARED[1:]:
@@ -216,30 +216,32 @@ def test_what_the_method_is_compared_with_is_known_where_it_is(cohort):
             filled["weight_published"][gap], published_weights(filled["variance"][gap]), atol=0.02
         )
     # Where one of two readers left rows out, they doubt what they would not have doubted together.
-    frames = frames_of(cohort)
-    agreed = fill(planes, replace(frames, dissent=np.zeros_like(frames.dissent)))["weight_readers"].astype(float)
+    patches = patches_of(cohort)
+    agreed = fill(planes, replace(patches, disagreement=np.zeros_like(patches.disagreement)))["weight_readers"].astype(
+        float
+    )
     assert (agreed - filled["weight_readers"]).max() > 0.9
 
 
 def test_missing_planes_become_gaps_at_their_places_in_mm(cohort):
-    planes, frames = planes_of(every(2)), frames_of(cohort)
-    gaps = missing_gaps(planes, frames)
+    planes, patches = planes_of(every(2)), patches_of(cohort)
+    gaps = missing_gaps(planes, patches)
     assert [len(gap.z) for gap in gaps] == np.unique(planes.lower, return_counts=True)[1].tolist()
     block = block_of(LESION, MARGIN_MM)
     first, last = (Z_MM[0] + SPACING_Z * (k - LESION.k_start) for k in (block.start[0], block.stop[0] - 1))
     z = np.linspace(first, last, GRID[0])[planes.missing]
     np.testing.assert_allclose(np.concatenate([gap.z for gap in gaps]), z)
     assert all(np.all((gap.t > 0) & (gap.t < 1)) and gap.truth is None for gap in gaps)
-    np.testing.assert_array_equal([gap.context_z[1] for gap in gaps], frames.z_mm[np.unique(planes.lower)])
+    np.testing.assert_array_equal([gap.context_z[1] for gap in gaps], patches.z_mm[np.unique(planes.lower)])
 
 
 def test_each_plane_is_filled_from_its_own_neighbours(cohort):
     annotated, grid = every(3), (32, 10, 12)
-    frames = frames_of(cohort, annotated)
+    patches = patches_of(cohort, annotated)
     planes = planes_of(annotated, grid=grid)
     # Without a margin the grid's lines are the rows and columns of the box.
     native = lay_planes(consensus=ellipsoid(1), annotated=annotated, z_mm=Z_MM, lesion=LESION, margin_mm=0.0, grid=grid)
-    filled = fill(native, frames, Oracle(5.0), grid=grid, margin_mm=0.0, estimate="expectation")
+    filled = fill(native, patches, Oracle(5.0), grid=grid, margin_mm=0.0, estimate="expectation")
     wide = np.pad(ellipsoid(1)[annotated], ((0, 0), (8, 8), (8, 8))).astype(bool)
     fields = np.stack([signed_distance_field(mask)[8:-8, 8:-8].clip(-6, 6) / 6 for mask in wide])
     assert len(native.missing) > 10
@@ -250,18 +252,18 @@ def test_each_plane_is_filled_from_its_own_neighbours(cohort):
 
 
 def test_averaged_draws_tend_to_the_expectation(cohort):
-    planes, frames = planes_of(every(2)), frames_of(cohort)
+    planes, patches = planes_of(every(2)), patches_of(cohort)
     options = {"interpolator": Oracle(4.0), "grid": GRID}
-    limit = fill(planes, frames, estimate="expectation", **options)["interpolated"][planes.missing].astype(float)
-    few, many = (fill(planes, frames, draws=draws, **options)["interpolated"][planes.missing] for draws in (4, 64))
+    limit = fill(planes, patches, estimate="expectation", **options)["interpolated"][planes.missing].astype(float)
+    few, many = (fill(planes, patches, draws=draws, **options)["interpolated"][planes.missing] for draws in (4, 64))
     errors = [np.sqrt(np.mean((mean - limit) ** 2)) for mean in (few, many)]
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
     assert errors[1] < 0.06
 
 
 def test_a_drawn_latent_changes_the_variance_and_nothing_else(cohort):
-    planes, frames = planes_of(every(2)), frames_of(cohort)
-    mean, draw, again = (fill(planes, frames, latent_at_inference=latent) for latent in ("mean", "draw", "draw"))
+    planes, patches = planes_of(every(2)), patches_of(cohort)
+    mean, draw, again = (fill(planes, patches, latent_at_inference=latent) for latent in ("mean", "draw", "draw"))
     np.testing.assert_array_equal(draw["interpolated"], mean["interpolated"])
     assert all(np.array_equal(draw[name], again[name]) for name in draw)
     assert np.abs(draw["variance"] - mean["variance"]).max() > 1e-3
@@ -270,7 +272,7 @@ def test_a_drawn_latent_changes_the_variance_and_nothing_else(cohort):
 
 
 def test_gaps_predicted_together_or_alone_get_the_same_answer(cohort):
-    lesions = [frames_of(cohort, number=number) for number in (5, 1, 3)]
+    lesions = [patches_of(cohort, number=number) for number in (5, 1, 3)]
     gaps = [gap for step in (4, 2, 3) for gap in hold_out_gaps(lesions, step)]
     assert [gap.size for gap in gaps[:3]] == [32, 24, 32]
     assert {len(gap.z) for gap in gaps} == {1, 2, 3}
@@ -291,7 +293,7 @@ def test_gaps_predicted_together_or_alone_get_the_same_answer(cohort):
 def test_without_a_gap_the_annotation_stays(cohort, annotated):
     grid = block_of(LESION, MARGIN_MM).shape
     planes = planes_of(annotated, grid=grid)
-    filled = fill(planes, frames_of(cohort, annotated), grid=grid)
+    filled = fill(planes, patches_of(cohort, annotated), grid=grid)
     np.testing.assert_array_equal(filled["interpolated"], planes.nearest)
     assert planes.nearest.any()
     assert not filled["variance"].any()
@@ -450,7 +452,7 @@ def test_equal_discs_are_filled_with_that_disc_where_it_lies(
 
 
 @pytest.mark.parametrize(("shape", "spacing"), [((70, 50), (0.7, 0.7)), ((40, 66), (0.8, 0.5))])
-def test_a_lesion_larger_than_the_frame_stays_whole(cohort, compute, tmp_path, monkeypatch, shape, spacing):
+def test_a_lesion_larger_than_the_patch_stays_whole(cohort, compute, tmp_path, monkeypatch, shape, spacing):
     i, j = (np.linspace(-1, 1, 2 * length + 1)[1::2] for length in shape)
     mask = i[:, None] ** 2 + j**2 < 1
     lesion = same_slices(cohort, mask, (100, 200), spacing)

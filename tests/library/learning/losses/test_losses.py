@@ -17,19 +17,19 @@ from explainct.learning.train.methods import METHODS
 LOSSES = [weighted_l1, published_loss]
 
 
-def random_case(seed=0, shape=(2, 3, 4, 4)):
+def random_sample(seed=0, shape=(2, 3, 4, 4)):
     maps, target, weights = torch.rand(3, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     return maps, target, weights
 
 
 def test_weighted_l1_equals_numpys_weighted_average():
-    maps, target, weights = random_case()
+    maps, target, weights = random_sample()
     expected = np.average(np.abs(maps.numpy() - target.numpy()), weights=weights.numpy())
     assert weighted_l1(maps, target, weights).item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_published_loss_equals_a_loop_over_voxels():
-    maps, target, weights = random_case()
+    maps, target, weights = random_sample()
     binary, annotated, continuous = 0.0, 0, 0.0
     for m, i, w in zip(maps.flatten().tolist(), target.flatten().tolist(), weights.flatten().tolist(), strict=True):
         continuous += w * abs(m - i)
@@ -43,22 +43,22 @@ def test_published_loss_equals_a_loop_over_voxels():
 @settings(max_examples=25, deadline=None)
 @given(st.floats(1e-3, 1e3), st.integers(0, 999))
 def test_the_scale_of_the_weights_changes_due_no_more_than_rounding(scale, seed):
-    maps, target, weights = random_case(seed)
+    maps, target, weights = random_sample(seed)
     assert_close(weighted_l1(maps, target, scale * weights), weighted_l1(maps, target, weights))
 
 
 def test_the_scale_of_the_weights_acts_as_lambda_as_published():
-    maps, target, weights = random_case()
+    maps, target, weights = random_sample()
     assert_close(published_loss(maps, target, weights / 10), published_loss(maps, target, weights) / 10)
 
 
 def test_equal_weights_give_the_plain_mean():
-    maps, target, _ = random_case()
+    maps, target, _ = random_sample()
     assert_close(weighted_l1(maps, target, torch.full_like(maps, 0.3)), torch.nn.functional.l1_loss(maps, target))
 
 
 def test_published_binary_term_cannot_tell_everything_from_the_exact_mask():
-    _, target, _ = random_case()
+    _, target, _ = random_sample()
     mask, ones = (target > 0.5).double(), torch.ones_like(target)
     everything, exact = binary_term(ones, mask, ones), binary_term(mask, mask, ones)
     assert torch.equal(everything, exact)
@@ -70,7 +70,7 @@ def test_published_binary_term_cannot_tell_everything_from_the_exact_mask():
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_gradient_flows_to_weighted_voxels_only(loss):
-    maps, target, weights = random_case()
+    maps, target, weights = random_sample()
     weights[0, 0] = 0
     maps.requires_grad_()
     loss(maps, target, weights).backward()
@@ -87,7 +87,7 @@ def test_due_pushes_up_inside_and_down_outside_the_annotation():
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_weights_of_zero_give_zero_and_finite_gradients(loss):
-    maps, target, weights = random_case()
+    maps, target, weights = random_sample()
     maps.requires_grad_()
     value = loss(maps, target, torch.zeros_like(weights))
     value.backward()
@@ -96,7 +96,7 @@ def test_weights_of_zero_give_zero_and_finite_gradients(loss):
 
 
 def test_published_loss_is_defined_without_annotation():
-    maps, target, weights = random_case()
+    maps, target, weights = random_sample()
     value = published_loss(maps, torch.zeros_like(target), weights)
     assert_close(value, (weights * maps).mean())
 

@@ -19,8 +19,8 @@ def cohort_flow(
     Args:
         scans: the table `annotate/scans.parquet`.
         lesions: the table `annotate/lesions.parquet`.
-        samples: the table `cases/samples.parquet`.
-        settings: the settings `cases` (margin, negatives).
+        samples: the table `samples/samples.parquet`.
+        settings: the settings `samples` (margin, negatives).
 
     Returns:
         Rows with the columns `unit` (series, annotations, lesions, blocks), `event` (found, lost, kept), `reason`
@@ -56,7 +56,7 @@ def _blocks(cohort: pd.DataFrame, kept: int, settings: Mapping[str, Any]) -> Ite
     found = len(cohort) + 26 * len(around)
     losses = {
         "They reach out of the scan.": 26 * len(around) - inside,
-        "They were not drawn (`cases.negatives_per_lesion`).": len(cohort) + inside - kept,
+        "They were not drawn (`samples.negatives_per_lesion`).": len(cohort) + inside - kept,
     }
     yield "blocks", "found", "", found
     for reason, count in losses.items():

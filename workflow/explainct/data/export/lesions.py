@@ -50,7 +50,7 @@ def export_lesions(
         series_file: the table `ingest/series.parquet`.
         lesions_file: the table `annotate/lesions.parquet`.
         slices_file: the file `annotate/slices.h5`.
-        samples_file: the table `cases/samples.parquet`.
+        samples_file: the table `samples/samples.parquet`.
         weights_files: the files `uncertainty/weights/{shard}.h5`.
         archives: the folder of each archive.
         lesions: ids of the lesions to write; empty for all of the cohort.

@@ -14,7 +14,7 @@ from explainct.runtime.volume import Box
 from explainct.seeds import numpy_generator
 
 
-def plan_cases(
+def plan_samples(
     *, lesions_file: Path, samples_file: Path, splits_file: Path, settings: dict, shards: int, seed: int
 ) -> None:
     """Write the split of each cohort patient and the list of all samples.
@@ -23,7 +23,7 @@ def plan_cases(
         lesions_file: the table `annotate/lesions.parquet`.
         samples_file: where the samples go.
         splits_file: where the splits go.
-        settings: the settings `cases`.
+        settings: the settings `samples`.
         shards: number of files that the lesions' crops are spread over.
         seed: seed of the split and of the choice of neighbours.
 

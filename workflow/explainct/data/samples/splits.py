@@ -43,7 +43,7 @@ def split_patients(
         if name not in set(table.split):
             raise UserError(
                 f"The {name} split of {len(ids)} patients is empty (train {train}, validation {validation}). "
-                "Change the shares under `cases`, or add patients."
+                "Change the shares under `samples`, or add patients."
             )
     return table
 
@@ -52,7 +52,7 @@ def training_subset(samples: pd.DataFrame, *, n: int, seed: int) -> pd.DataFrame
     """Draw `n` training samples, half of them lesions, at most one per patient (DUE, section 5.1).
 
     Args:
-        samples: the table `cases/samples.parquet`.
+        samples: the table `samples/samples.parquet`.
         n: number of samples; an odd one gives the extra place to the negatives.
         seed: seed of the run.
 
@@ -72,7 +72,7 @@ def training_subset(samples: pd.DataFrame, *, n: int, seed: int) -> pd.DataFrame
         raise UserError(
             f"{n} training samples need {n // 2} training patients with a lesion and {n - n // 2} others with a sample "
             f"without one, but there are {len(lesions)} and {len(others)}. "
-            "Lower `train.samples` or raise `cases.train`."
+            "Lower `train.samples` or raise `samples.train`."
         )
     label = dict.fromkeys(others, 0) | dict.fromkeys(lesions, 1)
     rows = []

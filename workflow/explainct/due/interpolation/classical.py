@@ -55,7 +55,7 @@ def signed_distance(contexts: np.ndarray, t: np.ndarray, *, bias: float = 0.0) -
 def signed_distance_field(mask: np.ndarray) -> np.ndarray:
     """Return the distance of each pixel to the mask's outline in pixels [S, S], positive inside.
 
-    The outline runs half-way between pixels. Without an outline, all is as far from it as the frame allows.
+    The outline runs half-way between pixels. Without an outline, all is as far from it as the patch allows.
     """
     diagonal = float(np.hypot(*mask.shape))
     if mask.all() or not mask.any():
@@ -64,15 +64,15 @@ def signed_distance_field(mask: np.ndarray) -> np.ndarray:
     return np.where(mask, inside - 0.5, 0.5 - outside)
 
 
-def clipped_field(frame: np.ndarray) -> np.ndarray:
-    """Return what networks see of a frame: its signed distance field, float32 [S, S] in [-1, 1].
+def clipped_field(patch: np.ndarray) -> np.ndarray:
+    """Return what networks see of a patch: its signed distance field, float32 [S, S] in [-1, 1].
 
     Beyond `REACH` pixels from the outline the field is constant, so that a shape looks the same wherever else it ends.
 
     Args:
-        frame: share of annotation [S, S] in [0, 1]; 0.5 and more is inside.
+        patch: share of annotation [S, S] in [0, 1]; 0.5 and more is inside.
     """
-    return (np.clip(signed_distance_field(frame >= 0.5), -REACH, REACH) / REACH).astype(np.float32)
+    return (np.clip(signed_distance_field(patch >= 0.5), -REACH, REACH) / REACH).astype(np.float32)
 
 
 def _blend(pair: np.ndarray, t: np.ndarray) -> np.ndarray:

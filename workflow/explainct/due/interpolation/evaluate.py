@@ -15,7 +15,7 @@ from explainct.due.interpolation.diffusion import Interpolator
 from explainct.due.interpolation.filling import draw_gaps
 from explainct.due.interpolation.gaps import ABOVE, BELOW, Gap, hold_out_gaps
 from explainct.due.interpolation.model_file import load_model
-from explainct.due.interpolation.slice_patches import load_frames
+from explainct.due.interpolation.slice_patches import load_patches
 from explainct.runtime.device import Compute
 from explainct.runtime.files import write_json
 from explainct.seeds import numpy_generator, torch_generator
@@ -48,7 +48,7 @@ def evaluate_interpolator(
     Args:
         lesions_file: the table `annotate/lesions.parquet`.
         slices_file: the file `annotate/slices.h5`.
-        splits_file: the table `cases/splits.parquet`.
+        splits_file: the table `samples/splits.parquet`.
         model_file: the trained interpolator.
         settings: the settings `interpolate`.
         seed: seed of the choice of gaps and of the noise.
@@ -58,8 +58,8 @@ def evaluate_interpolator(
     lesions, splits = pd.read_parquet(lesions_file), pd.read_parquet(splits_file)
     validation = splits.loc[splits["split"] == "validation", "patient_id"]
     chosen = (lesions["label"] == 1) & lesions["patient_id"].isin(validation)
-    frames = load_frames(lesions=lesions[chosen], slices_file=slices_file, size=settings["size"])
-    gaps = hold_out_gaps(frames, HIDE_EVERY)
+    patches = load_patches(lesions=lesions[chosen], slices_file=slices_file, size=settings["size"])
+    gaps = hold_out_gaps(patches, HIDE_EVERY)
     order = numpy_generator(seed, "interpolate", "evaluation").permutation(len(gaps))
     gaps = [gaps[number] for number in sorted(order[:MOST_GAPS])]
     record: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Filling gaps of any frame size: draws of the diffusion interpolator for all their wanted slices, and their mean."""
+"""Filling gaps of any patch size: draws of the diffusion interpolator for all their wanted slices, and their mean."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ def draw_gaps(
 ) -> list[torch.Tensor]:
     """Return draws [T, M, S, S], 0 or 1, of the wanted slices of each gap.
 
-    `direct` draws every slice from the annotated ones, all gaps of a frame size in one batch. `autoregressive` (DUE,
+    `direct` draws every slice from the annotated ones, all gaps of a patch size in one batch. `autoregressive` (DUE,
     section 4.2) goes upwards, and each slice is drawn from the one drawn before it and the annotated slices above.
 
     Args:
@@ -60,17 +60,17 @@ def _one_after_another(
         around = replace(around, z=torch.full((draws,), float(z)))
         drawn = interpolator.sample(around, draws=1, steps=settings["steps"], generator=generator)[0]
         filled.append(drawn)
-        fields = torch.from_numpy(np.stack([clipped_field(frame) for frame in drawn.cpu().numpy()]))
+        fields = torch.from_numpy(np.stack([clipped_field(patch) for patch in drawn.cpu().numpy()]))
         around = replace(
             around,
             fields=_pushed(around.fields, fields),
-            dissent=_pushed(around.dissent, torch.zeros_like(fields)),
+            disagreement=_pushed(around.disagreement, torch.zeros_like(fields)),
             context_z=_pushed(around.context_z, around.z),
             shown=_pushed(around.shown, torch.ones(draws, dtype=torch.bool)),
         )
     return torch.stack(filled, dim=1)
 
 
-def _pushed(slots: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
-    """Return slots [T, 4, ...] with a new slice [T, ...] right below, which moves the last one down by a slot."""
-    return torch.cat([slots[:, BELOW : BELOW + 1], below[:, None], slots[:, BELOW + 1 :]], dim=1)
+def _pushed(context_slices: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
+    """Return context slices [T, 4, ...] with a new slice [T, ...] right below, which moves the one below down."""
+    return torch.cat([context_slices[:, BELOW : BELOW + 1], below[:, None], context_slices[:, BELOW + 1 :]], dim=1)

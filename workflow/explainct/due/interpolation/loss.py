@@ -9,7 +9,7 @@ from explainct.due.interpolation.classical import REACH
 from explainct.due.interpolation.gaps import ABOVE, BELOW, Surroundings
 
 HIDDEN = (0.1, 0.05, 0.05, 0.1)
-"""Probability that the context of each slot is hidden in training, each on its own (p_mask of Eq. 3).
+"""Probability that the context of each context slice is hidden in training, each on its own (p_mask of Eq. 3).
 
 The paper hides with 1/2, so that three examples of four lack a slice that is always there when gaps are filled.
 """
@@ -29,7 +29,7 @@ def hide_some(around: Surroundings, generator: torch.Generator) -> Surroundings:
     return replace(
         around,
         shown=around.shown & ~hidden.to(around.shown.device),
-        dissent=around.dissent * ~agreed.to(around.dissent.device)[:, None, None, None],
+        disagreement=around.disagreement * ~agreed.to(around.disagreement.device)[:, None, None, None],
     )
 
 

@@ -3,7 +3,7 @@
 import torch
 
 
-def slots(gap: torch.Tensor, gaps: int) -> tuple[torch.Tensor, torch.Tensor]:
+def places_of(gap: torch.Tensor, gaps: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the place [N] of each missing slice within its gap, and the mask [G, M] of places that are taken.
 
     Args:
@@ -18,8 +18,8 @@ def slots(gap: torch.Tensor, gaps: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def padded(values: torch.Tensor, gap: torch.Tensor, gaps: int) -> torch.Tensor:
-    """Return values [N, ...] of missing slices as [G, M, ...], with 0 in places that are not taken (see `slots`)."""
-    place, taken = slots(gap, gaps)
+    """Return values [N, ...] of missing slices as [G, M, ...], 0 where no place is taken (see `places_of`)."""
+    place, taken = places_of(gap, gaps)
     result = values.new_zeros(*taken.shape, *values.shape[1:])
     result[gap, place] = values
     return result

@@ -1,6 +1,6 @@
-"""Frames: a lesion's annotated slices as small square images for the interpolator, at native resolution where they fit.
+"""Slice patches: a lesion's annotated slices as square images, at native resolution where they fit.
 
-Frames depend on the lesion alone, not on the network's grid: `grid_lines` and `from_frames` put filled frames on it.
+Patches depend on the lesion alone, not on the network's grid: `grid_lines` and `from_patches` put filled patches on it.
 """
 
 from dataclasses import dataclass, replace
@@ -19,16 +19,16 @@ from explainct.due.interpolation.hidden_slices import PAD, Nodule
 from explainct.errors import UserError
 
 MULTIPLE = 8
-"""Edges of frames are multiples of it, since networks halve them up to three times."""
+"""Edges of patches are multiples of it, since networks halve them up to three times."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a frame lies in a lesion's box, whose pixel (0, 0) is centred at (0, 0).
+    """Where a patch lies in a lesion's box, whose pixel (0, 0) is centred at (0, 0).
 
     Attributes:
-        first_row, first_column: centre of frame pixel (0, 0) in pixels of the box, mostly negative or fractional.
-        row_step, column_step: pixels of the box per frame pixel.
+        first_row, first_column: centre of patch pixel (0, 0) in pixels of the box, mostly negative or fractional.
+        row_step, column_step: pixels of the box per patch pixel.
     """
 
     first_row: float
@@ -38,55 +38,55 @@ class Place:
 
 
 @dataclass(frozen=True, eq=False)
-class LesionFrames:
-    """The annotated slices of one lesion as frames.
+class LesionPatches:
+    """The annotated slices of one lesion as patches.
 
     Attributes:
         lesion_id: name of the lesion.
-        frames: share of annotation per pixel, float32 [A, S, S] in [0, 1], z ascending.
-        z_mm: position of each frame, float64 [A] in mm, ascending.
-        pixel_mm: size of a frame pixel in mm.
+        patches: share of annotation per pixel, float32 [A, S, S] in [0, 1], z ascending.
+        z_mm: position of each patch, float64 [A] in mm, ascending.
+        pixel_mm: size of a patch pixel in mm.
         patient_id: whose lesion it is.
-        place: where the frames lie in the lesion's box.
-        dissent: share of readers who outlined a pixel minus `frames`, float32 [A, S, S] in [-1, 1]; 0 of one reader.
+        place: where the patches lie in the lesion's box.
+        disagreement: share of readers who outlined a pixel minus `patches`, float32 [A, S, S] in [-1, 1]; 0 for one.
     """
 
     lesion_id: str
-    frames: np.ndarray
+    patches: np.ndarray
     z_mm: np.ndarray
     pixel_mm: float
     patient_id: str
     place: Place
-    dissent: np.ndarray
+    disagreement: np.ndarray
 
     @property
     def size(self) -> int:
-        """Edge of the frames in pixels, S."""
-        return self.frames.shape[-1]
+        """Edge of the patches in pixels, S."""
+        return self.patches.shape[-1]
 
     @cached_property
     def fields(self) -> np.ndarray:
-        """Signed distance fields of the frames, float32 [A, S, S] in [-1, 1]; see `clipped_field`."""
-        return np.stack([clipped_field(frame) for frame in self.frames])
+        """Signed distance fields of the patches, float32 [A, S, S] in [-1, 1]; see `clipped_field`."""
+        return np.stack([clipped_field(patch) for patch in self.patches])
 
 
 def choose_place(box_shape: tuple[int, int], spacing: tuple[float, float], largest: int) -> tuple[Place, int]:
-    """Return where the frame of a box lies and its edge S: the box in the middle, `PAD` frame pixels or more around it.
+    """Return where the patch of a box lies and its edge S: the box in the middle, `PAD` patch pixels or more around it.
 
-    Frame pixels are square and as large as the coarser spacing, so where pixels are square the frame is a crop. A box
-    too large for that gets a frame of the largest edge, whose pixels are as large as it needs.
+    Patch pixels are square and as large as the coarser spacing, so where pixels are square the patch is a crop. A box
+    too large for that gets a patch of the largest edge, whose pixels are as large as it needs.
 
     Args:
         box_shape: pixels (h, w) of the box.
         spacing: size (y, x) of its pixels in mm.
-        largest: largest edge of a frame in pixels.
+        largest: largest edge of a patch in pixels.
 
     Raises:
         UserError: `largest` is not a multiple of 8, or leaves no room between the margins.
     """
     if largest % MULTIPLE or largest <= 2 * PAD:
         raise UserError(
-            f"The largest frame (`interpolate.size`) is {largest} pixels, but must be a multiple of {MULTIPLE} "
+            f"The largest patch (`interpolate.size`) is {largest} pixels, but must be a multiple of {MULTIPLE} "
             f"above {2 * PAD}, for a margin of {PAD} pixels on each side. Set it to 32, for example."
         )
     steps = max(spacing) / np.asarray(spacing)
@@ -102,15 +102,15 @@ def choose_place(box_shape: tuple[int, int], spacing: tuple[float, float], large
     return Place(row, column, *steps.tolist()), size
 
 
-def to_frames(mask: np.ndarray, place: Place, size: int) -> np.ndarray:
-    """Return a mask [A, h, w] as frames, float32 [A, S, S] in [0, 1]: the share of each frame pixel that is annotated.
+def to_patches(mask: np.ndarray, place: Place, size: int) -> np.ndarray:
+    """Return a mask [A, h, w] as patches, float32 [A, S, S] in [0, 1]: the share of each patch pixel that is annotated.
 
-    That is a copy at native resolution and a mean where the frame shrinks the mask. Outside the mask all is 0.
+    That is a copy at native resolution and a mean where the patch shrinks the mask. Outside the mask all is 0.
 
     Args:
         mask: 0 or 1, or probability, over the lesion's box.
-        place: where the frames lie in the box.
-        size: edge of a frame in pixels, S.
+        place: where the patches lie in the box.
+        size: edge of a patch in pixels, S.
     """
     rows = _shares(place.first_row + place.row_step * np.arange(size), place.row_step, mask.shape[1])
     columns = _shares(place.first_column + place.column_step * np.arange(size), place.column_step, mask.shape[2])
@@ -118,17 +118,17 @@ def to_frames(mask: np.ndarray, place: Place, size: int) -> np.ndarray:
     return (rows @ torch.from_numpy(mask.astype(np.float32)) @ columns.T).clamp(0, 1).numpy()
 
 
-def from_frames(frames: np.ndarray | torch.Tensor, place: Place, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Return the values of frames [N, S, S] at native positions, float32 [N, H, W]: bilinear, 0 outside the frame.
+def from_patches(patches: np.ndarray | torch.Tensor, place: Place, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return the values of patches [N, S, S] at native positions, float32 [N, H, W]: bilinear, 0 outside the patch.
 
     Args:
-        frames: values of any range; tensors may lie on any device.
-        place: where the frames lie in the lesion's box.
+        patches: values of any range; tensors may lie on any device.
+        place: where the patches lie in the lesion's box.
         rows: positions in rows of the box [H], fractional or outside it where need be.
         columns: positions in columns of the box [W].
     """
     # On the CPU, since an accelerator may round the products to less than float32.
-    tensor = frames if isinstance(frames, torch.Tensor) else torch.from_numpy(np.array(frames, np.float32))
+    tensor = patches if isinstance(patches, torch.Tensor) else torch.from_numpy(np.array(patches, np.float32))
     values = tensor.detach().cpu().float()
     across = _shares((rows - place.first_row) / place.row_step, 1, values.shape[1])
     along = _shares((columns - place.first_column) / place.column_step, 1, values.shape[2])
@@ -168,28 +168,28 @@ def training_lesions(lesions: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFram
 
     Args:
         lesions: the table `annotate/lesions.parquet`.
-        splits: the table `cases/splits.parquet`.
+        splits: the table `samples/splits.parquet`.
     """
     held_out = splits.loc[splits["split"].isin(["validation", "test"]), "patient_id"]
     return lesions[(lesions["label"] == 1) & ~lesions["patient_id"].isin(held_out)]
 
 
-def load_frames(*, lesions: pd.DataFrame, slices_file: Path, size: int) -> list[LesionFrames]:
-    """Return the annotated slices of `lesions` as frames, ordered by lesion; slices kept as truth are not read.
+def load_patches(*, lesions: pd.DataFrame, slices_file: Path, size: int) -> list[LesionPatches]:
+    """Return the annotated slices of `lesions` as patches, ordered by lesion; slices kept as truth are not read.
 
     Args:
         lesions: rows of the table `annotate/lesions.parquet`.
         slices_file: the file `annotate/slices.h5`.
-        size: largest edge of a frame in pixels.
+        size: largest edge of a patch in pixels.
 
     Raises:
         UserError: the file of slices lacks one of the lesions, or `size` is no possible edge.
     """
     with h5py.File(slices_file) as file:
-        return [_lesion_frames(file, lesion, size) for _, lesion in lesions.sort_values("lesion_id").iterrows()]
+        return [_lesion_patches(file, lesion, size) for _, lesion in lesions.sort_values("lesion_id").iterrows()]
 
 
-def _lesion_frames(file: h5py.File, lesion: pd.Series, largest: int) -> LesionFrames:
+def _lesion_patches(file: h5py.File, lesion: pd.Series, largest: int) -> LesionPatches:
     if lesion.lesion_id not in file:
         raise UserError(
             f"{file.filename} has no slices of lesion {lesion.lesion_id}, which the table of lesions lists. "
@@ -199,18 +199,20 @@ def _lesion_frames(file: h5py.File, lesion: pd.Series, largest: int) -> LesionFr
     annotated = np.flatnonzero(group["annotated"][:])
     spacing = spacing_of(lesion)[1:]
     place, size = choose_place(group["consensus"].shape[1:], spacing, largest)
-    frames = to_frames(group["consensus"][annotated], place, size)
-    dissent = to_frames(group["readers"][:, annotated].mean(0), place, size) - frames
+    patches = to_patches(group["consensus"][annotated], place, size)
+    disagreement = to_patches(group["readers"][:, annotated].mean(0), place, size) - patches
     z_mm = group["z_mm"][:][annotated].astype(np.float64)
-    return LesionFrames(lesion.lesion_id, frames, z_mm, place.row_step * spacing[0], lesion.patient_id, place, dissent)
+    return LesionPatches(
+        lesion.lesion_id, patches, z_mm, place.row_step * spacing[0], lesion.patient_id, place, disagreement
+    )
 
 
-def frames_of(nodule: Nodule, size: int) -> LesionFrames:
-    """Return all slices of a nodule as frames; their place is one in `nodule.masks`, whose margin is the frame's too.
+def patches_of(nodule: Nodule, size: int) -> LesionPatches:
+    """Return all slices of a nodule as patches; their place is one in `nodule.masks`, whose margin is the patch's too.
 
     Args:
         nodule: the nodule, with `PAD` pixels around its outlines.
-        size: largest edge of a frame in pixels.
+        size: largest edge of a patch in pixels.
 
     Raises:
         UserError: `size` is no possible edge.
@@ -218,6 +220,6 @@ def frames_of(nodule: Nodule, size: int) -> LesionFrames:
     h, w = (pixels - 2 * PAD for pixels in nodule.masks.shape[1:])
     place, edge = choose_place((h, w), (nodule.pixel_mm, nodule.pixel_mm), size)
     place = replace(place, first_row=place.first_row + PAD, first_column=place.first_column + PAD)
-    frames, pixel_mm = to_frames(nodule.masks, place, edge), place.row_step * nodule.pixel_mm
-    dissent = to_frames(nodule.readers.mean(0), place, edge) - frames
-    return LesionFrames(nodule.lesion_id, frames, nodule.z_mm, pixel_mm, nodule.patient_id, place, dissent)
+    patches, pixel_mm = to_patches(nodule.masks, place, edge), place.row_step * nodule.pixel_mm
+    disagreement = to_patches(nodule.readers.mean(0), place, edge) - patches
+    return LesionPatches(nodule.lesion_id, patches, nodule.z_mm, pixel_mm, nodule.patient_id, place, disagreement)

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from explainct.due.interpolation.diffusion import Interpolator
 from explainct.due.interpolation.model_file import save_model
 from explainct.due.interpolation.regression import Regression
-from explainct.due.interpolation.slice_patches import LesionFrames, load_frames, training_lesions
+from explainct.due.interpolation.slice_patches import LesionPatches, load_patches, training_lesions
 from explainct.due.interpolation.training_examples import Examples
 from explainct.errors import UserError
 from explainct.learning.train.loop import fit
@@ -59,7 +59,7 @@ def train_interpolator(
     Args:
         lesions_file: the table `annotate/lesions.parquet`.
         slices_file: the file `annotate/slices.h5`.
-        splits_file: the table `cases/splits.parquet`.
+        splits_file: the table `samples/splits.parquet`.
         settings: the settings `interpolate`.
         seed: seed of weights, examples and noise.
         compute: where to train.
@@ -70,18 +70,18 @@ def train_interpolator(
         UserError: no lesion teaches, or the checkpoint belongs to another configuration.
     """
     lesions = training_lesions(pd.read_parquet(lesions_file), pd.read_parquet(splits_file))
-    frames = load_frames(lesions=lesions, slices_file=slices_file, size=settings["size"])
-    if all(len(lesion.frames) < 3 for lesion in frames):
+    patches = load_patches(lesions=lesions, slices_file=slices_file, size=settings["size"])
+    if all(len(lesion.patches) < 3 for lesion in patches):
         raise UserError(
             f"{lesions_file} has no training lesion with three annotated slices, and at least one is needed. "
-            "Lower `annotate.keep_every` or `cases.validation`."
+            "Lower `annotate.keep_every` or `samples.validation`."
         )
-    train_on("diffusion", frames, settings=settings, seed=seed, compute=compute, out=out, resume_from=resume_from)
+    train_on("diffusion", patches, settings=settings, seed=seed, compute=compute, out=out, resume_from=resume_from)
 
 
 def train_on(
     kind: str,
-    frames: Sequence[LesionFrames],
+    patches: Sequence[LesionPatches],
     *,
     settings: Mapping[str, Any],
     seed: int,
@@ -89,13 +89,13 @@ def train_on(
     out: Path,
     resume_from: Path,
 ) -> None:
-    """Train a learned interpolator on frames, and write it.
+    """Train a learned interpolator on patches, and write it.
 
     AdamW on a one-cycle schedule with clipped gradients; the saved weights are an exponential moving average.
 
     Args:
         kind: `diffusion` or `regression`.
-        frames: the lesions that teach, at least one of them with three slices.
+        patches: the lesions that teach, at least one of them with three slices.
         settings: the settings `interpolate`.
         seed: seed of weights, examples and noise.
         compute: where to train.
@@ -105,10 +105,10 @@ def train_on(
     Raises:
         UserError: the checkpoint belongs to another configuration.
     """
-    examples = Examples(frames, settings["max_gap"])
+    examples = Examples(patches, settings["max_gap"])
     training = _Training(kind, examples, settings, seed, compute)
     log.info(
-        "%s: %d lesions, %d examples, %d parameters, %d steps of %d frames",
+        "%s: %d lesions, %d examples, %d parameters, %d steps of %d patches",
         kind,
         len(examples.lesions),
         len(examples),

@@ -8,7 +8,7 @@ from monai.networks.nets import DiffusionModelUNet
 from torch import nn
 from torch.nn import functional as F
 
-from explainct.due.interpolation.gaps import ABOVE, BELOW, SLOTS, Surroundings
+from explainct.due.interpolation.gaps import ABOVE, BELOW, CONTEXT_SLICES, Surroundings
 from explainct.errors import UserError
 
 GROUPS = 8
@@ -16,20 +16,20 @@ GROUPS = 8
 FOLD = 2
 """Pixels along each axis that become channels: convolutions at half resolution cost a quarter."""
 MOST_LEVELS = 3
-"""Levels of the U-Net at most: with the fold, the edges of frames are halved once a level."""
+"""Levels of the U-Net at most: with the fold, the edges of patches are halved once a level."""
 PIXELS_AT_ONCE = {"cpu": 2**18, "cuda": 2**22}
 """Pixels that one call of a U-Net takes while predicting, by kind of device, which bounds memory."""
 TYPICAL_GAP_MM = 5.0
 TYPICAL_DISTANCE = 4.0
-"""Usual distance to the nearest annotated slice, in frame pixels."""
+"""Usual distance to the nearest annotated slice, in patch pixels."""
 SUMMATION_ERROR = 1e-6
 """What a slice's content may differ by between orientations."""
-DISSENT = 0.3
-"""How much the readers' dissent counts in what a side is chosen by, next to the fields."""
+DISAGREEMENT = 0.3
+"""How much the readers' disagreement counts in what a side is chosen by, next to the fields."""
 NUMBERS = 6
 BELOW_FIRST, ABOVE_FIRST = (1, 2, 0, 3), (2, 1, 3, 0)
-"""Order of the slots: the nearer side, the farther one, then the next slice on either side."""
-PLANES = 3 * SLOTS + 2 + NUMBERS
+"""Order of the context_slices: the nearer side, the farther one, then the next slice on either side."""
+PLANES = 3 * CONTEXT_SLICES + 2 + NUMBERS
 """Channels of `condition`."""
 
 
@@ -41,7 +41,7 @@ class ConditionalUNet(nn.Module):
         noisy: whether a noisy slice is an input.
 
     Raises:
-        UserError: channels that group normalisation cannot split, or more levels than frames can be halved.
+        UserError: channels that group normalisation cannot split, or more levels than patches can be halved.
     """
 
     def __init__(self, channels: tuple[int, ...], *, noisy: bool) -> None:
@@ -104,21 +104,23 @@ class OutlineModel(nn.Module):
 def condition(around: Surroundings) -> torch.Tensor:
     """Return what is known of wanted slices as planes [B, 20, S, S].
 
-    Four fields, four flags and four maps of the readers' dissent, nearest annotated slice first, then the farther side,
-    then the next ones on either side; the blend of the two inner fields, as they lie and with their centroids aligned;
-    six numbers. Which side is nearer decides the order, and at equal distance the content, so a gap turned upside down
-    looks the same.
+    Four fields, four flags and four maps of the readers' disagreement: nearest annotated slice first, then the farther
+    side, then the next ones on either side; the blend of the two inner fields, as they lie and with their centroids
+    aligned; six numbers. Which side is nearer decides the order, and at equal distance the content, so a gap turned
+    upside down looks the same.
 
     Args:
         around: what is known; slices that are not shown change nothing.
     """
     above_first = _nearer_side_first(around)
     orders = torch.tensor([BELOW_FIRST, ABOVE_FIRST], device=above_first.device)
-    slots = orders[above_first.long()]
-    rows = torch.arange(len(around), device=slots.device)[:, None]
-    shown = around.shown[rows, slots]
-    fields, dissent = (values[rows, slots] * shown[:, :, None, None] for values in (around.fields, around.dissent))
-    near, far, beyond_near, beyond_far = _distances(around, slots, shown).unbind(1)
+    context_slices = orders[above_first.long()]
+    rows = torch.arange(len(around), device=context_slices.device)[:, None]
+    shown = around.shown[rows, context_slices]
+    fields, disagreement = (
+        values[rows, context_slices] * shown[:, :, None, None] for values in (around.fields, around.disagreement)
+    )
+    near, far, beyond_near, beyond_far = _distances(around, context_slices, shown).unbind(1)
     gap = near + far
     t = near / gap
     both = (shown[:, 0] & shown[:, 1])[:, None, None, None]
@@ -137,7 +139,7 @@ def condition(around: Surroundings) -> torch.Tensor:
     )
     size = fields.shape[-2:]
     flags, numbers = (values[:, :, None, None].expand(-1, -1, *size) for values in (shown.to(fields.dtype), numbers))
-    return torch.cat([fields, flags, 2 * dissent, _blend(fields, t) * both, aligned * both, numbers], dim=1)
+    return torch.cat([fields, flags, 2 * disagreement, _blend(fields, t) * both, aligned * both, numbers], dim=1)
 
 
 def _nearer_side_first(around: Surroundings) -> torch.Tensor:
@@ -172,20 +174,20 @@ def _content(around: Surroundings) -> torch.Tensor:
     edge = around.fields.shape[-1]
     offset = torch.arange(edge, device=around.fields.device, dtype=torch.float64) - (edge - 1) / 2
     weight = 1 + 0.01 * (offset[:, None] ** 2 + offset**2) / edge**2
-    inside = (around.fields + DISSENT * around.dissent).double() * around.shown[:, :, None, None]
+    inside = (around.fields + DISAGREEMENT * around.disagreement).double() * around.shown[:, :, None, None]
     content = (inside * weight).sum((2, 3)) + 1e-3 * ((inside > 0) * weight).sum((2, 3))
     # Any numbers without symmetry would do.
     uneven = torch.arange(edge**2, device=inside.device, dtype=torch.float64).sin().unflatten(0, (edge, edge))
     return torch.stack([content, (inside * uneven).sum((2, 3))], dim=2)
 
 
-def _distances(around: Surroundings, slots: torch.Tensor, shown: torch.Tensor) -> torch.Tensor:
+def _distances(around: Surroundings, context_slices: torch.Tensor, shown: torch.Tensor) -> torch.Tensor:
     """Return distances in mm of the ordered slices [B, 4], positive for the first two.
 
     A far side that is not shown counts as far as the near one; with neither shown, both are a usual distance away.
     Next ones that are not shown have 0.
     """
-    z = around.context_z.gather(1, slots)
+    z = around.context_z.gather(1, context_slices)
     distance = torch.where(shown, (z - around.z[:, None]).abs(), 0).clamp(min=0)
     usual = TYPICAL_DISTANCE * around.pixel_mm
     least = 1e-3 * around.pixel_mm
@@ -208,11 +210,11 @@ def _centred(pair: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
     at = torch.arange(size, device=pair.device, dtype=pair.dtype) - (size - 1) / 2
     centroid = torch.stack([inside.sum(2) @ at, inside.sum(3) @ at], dim=2) / mass[..., None]
     place = (1 - t)[:, None] * centroid[:, 0] + t[:, None] * centroid[:, 1]
-    # Sampling positions are in half edges of the frame, columns first.
+    # Sampling positions are in half edges of the patch, columns first.
     shift = (centroid - place[:, None]).flatten(0, 1) * 2 / size
     matrix = torch.eye(2, 3, device=pair.device, dtype=pair.dtype).expand(len(shift), 2, 3).clone()
     matrix[:, :, 2] = shift
-    frames = pair.flatten(0, 1)[:, None]
-    grid = F.affine_grid(matrix, list(frames.shape), align_corners=False)
-    moved = F.grid_sample(frames, grid, padding_mode="border", align_corners=False)
+    patches = pair.flatten(0, 1)[:, None]
+    grid = F.affine_grid(matrix, list(patches.shape), align_corners=False)
+    moved = F.grid_sample(patches, grid, padding_mode="border", align_corners=False)
     return moved[:, 0].unflatten(0, pair.shape[:2])

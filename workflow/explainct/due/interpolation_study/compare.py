@@ -64,7 +64,7 @@ def interpolation_study(
         test: share of the patients that are tested on, where no file says it.
         splits_file: CSV with the columns `patient_id` and `split`; those of the split `test` are tested on.
         seed: seed of the split and of the intervals.
-        learned: by method, what `explainct.due.interpolation_study.learned_methods.fill_hidden` wrote.
+        learned: by method, what `learned_methods.fill_hidden` wrote.
         table_file: CSV, one row per method and d.
         slices_file: Parquet file, one row per method, d and slice.
         curves_file: CSV of `explainct.due.interpolation_study.uncertainty_curves.uncertainty_curves`.
@@ -146,7 +146,7 @@ def _classical(filled: Sequence[np.ndarray], level: float, seconds: float) -> An
 
 
 def read_answer(group: h5py.Group, held: Sequence[HeldOut]) -> Answer:
-    """Return what a learned method says of the hidden slices, from the file of `explainct.due.interpolation_study.learned_methods.fill_hidden`.
+    """Return what a learned method says of the hidden slices, from the file of `learned_methods.fill_hidden`.
 
     Raises:
         UserError: the file lacks a nodule, so it was made from others.

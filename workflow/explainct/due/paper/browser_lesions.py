@@ -9,12 +9,12 @@ import pandas as pd
 import torch
 
 from explainct.data.samples.blocks import lesion_box
-from explainct.data.samples.reader import CaseStore
+from explainct.data.samples.reader import SampleReader
 from explainct.data.samples.resample import grid_spacing, spacing_of
 from explainct.learning.explain.postprocess import postprocess
 from explainct.learning.train.methods import METHODS
 from explainct.report.plot_style import method_label
-from explainct.report.slice_browser import BrowserCase, Layer, write_browser
+from explainct.report.slice_browser import BrowserLesion, Layer, write_browser
 from explainct.scoring.evaluate.explanation_file import read_explanations, read_sample_ids, read_seeds
 from explainct.scoring.evaluate.score import seen_grid
 
@@ -25,7 +25,7 @@ def browse_lesions(
     *,
     samples: pd.DataFrame,
     lesions: pd.DataFrame,
-    store: CaseStore,
+    store: SampleReader,
     filled_file: Path,
     predictions_files: Mapping[str, Path],
     explanations_files: Mapping[str, Path],
@@ -46,7 +46,7 @@ def browse_lesions(
     """
     spacings = lesions.set_index("lesion_id")
     shown = samples[samples["label"] == 1].set_index("lesion_id", drop=False)
-    cases = []
+    shown_lesions = []
     with h5py.File(filled_file) as file:
         for lesion_id in sorted(file):
             sample, group = shown.loc[lesion_id], file[lesion_id]
@@ -58,8 +58,8 @@ def browse_lesions(
                 for method, path in explanations_files.items()
             ]
             said = {method_label(name): _said(path, sample.sample_id) for name, path in predictions_files.items()}
-            cases.append(
-                BrowserCase(
+            shown_lesions.append(
+                BrowserLesion(
                     lesion_id=lesion_id,
                     image=store.images(one)[0],
                     spacing=grid_spacing(lesion_box(sample), spacing_of(spacings.loc[lesion_id]), store.grid),
@@ -68,7 +68,9 @@ def browse_lesions(
                     predictions=said,
                 )
             )
-    write_browser(cases, out, f"Test lesions of the {cohort}. Maps and predictions are those of the first seed.")
+    write_browser(
+        shown_lesions, out, f"Test lesions of the {cohort}. Maps and predictions are those of the first seed."
+    )
 
 
 def explanation_on_grid(path: Path, method: str, sample: pd.Series, grid: tuple[int, int, int]) -> np.ndarray:

@@ -20,7 +20,7 @@ def compare_methods(
     seed: int,
     out: Path,
 ) -> None:
-    """Write the differences between each method and the reference as a CSV table, see `explainct.scoring.statistics.paired_differences`.
+    """Write the differences between each method and the reference as a CSV table.
 
     Predictions of all methods are compared, and the IoU of the middle slice on the lesions that have one; other
     explanation metrics only between methods of as many dimensions, since they are taken over other voxels.

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from explainct.data.samples.blocks import lesion_box
-from explainct.data.samples.reader import CaseStore
+from explainct.data.samples.reader import SampleReader
 from explainct.data.samples.resample import spacing_of
 from explainct.due.paper.shown_lesions import FIRST, choose_lesions
 from explainct.learning.explain.postprocess import postprocess
@@ -29,7 +29,7 @@ def figure_4(
     *,
     samples: pd.DataFrame,
     lesions: pd.DataFrame,
-    store: CaseStore,
+    store: SampleReader,
     explanations_files: Mapping[str, Path],
     threshold: float,
     cohort: str,
@@ -82,7 +82,7 @@ def _draw_row(
     row: np.ndarray,
     sample: pd.Series,
     lesions: pd.DataFrame,
-    store: CaseStore,
+    store: SampleReader,
     raw: Mapping[str, np.ndarray],
     threshold: float,
 ) -> None:

@@ -16,13 +16,13 @@ from explainct.data.samples.blocks import lesion_box
 from explainct.data.samples.resample import spacing_of
 from explainct.errors import UserError
 from explainct.report.plot_style import RC, save_figure
+from explainct.scoring.metrics.calibration import MAX_VARIANCE
 
 PLANES = 9
-FRAME = "#D55E00"
-VARIANCE_MAX = 0.25  # no voxel between 0 and 1 varies more
+PATCH = "#D55E00"
 QUANTITIES = {
     "interpolated": ("interpolated\nannotation", "gray", 1.0),
-    "variance": ("variance", "magma", VARIANCE_MAX),
+    "variance": ("variance", "magma", MAX_VARIANCE),
     "weight": ("weight", "viridis", 1.0),
 }
 
@@ -47,7 +47,7 @@ def figure_gap(
 ) -> None:
     """Draw the gap with the largest summed variance: interpolated annotation, variance and weight of its planes.
 
-    At most 9 planes are shown, evenly spaced; orange frames mark the two annotated ones.
+    At most 9 planes are shown, evenly spaced; orange patches mark the two annotated ones.
 
     Args:
         weights_files: `uncertainty/weights/{shard}.h5` of all shards.
@@ -71,7 +71,7 @@ def figure_gap(
     step, aspect = _geometry(gap.lesion_id, samples, lesions, depth, arrays["variance"].shape[1:])
     with matplotlib.rc_context(RC):
         figure = _draw(arrays, (shown - shown[0]) * step, aspect)
-        figure.suptitle(f"A filled gap of {gap.lesion_id}, {cohort}\norange frames: annotated slices")
+        figure.suptitle(f"A filled gap of {gap.lesion_id}, {cohort}\norange patches: annotated slices")
         save_figure(figure, png, pdf)
 
 
@@ -110,8 +110,8 @@ def _draw(arrays: dict[str, np.ndarray], z_mm: np.ndarray, aspect: float) -> Fig
             picture = axes.imshow(plane, cmap=colours, vmin=0, vmax=top, aspect=aspect)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-        _frame(row[0])
-        _frame(row[-1])
+        _patch(row[0])
+        _patch(row[-1])
         row[0].set_ylabel(label)
         figure.colorbar(picture, ax=row, aspect=10, pad=0.01)
     for axes, z in zip(panels[0], z_mm, strict=True):
@@ -119,5 +119,5 @@ def _draw(arrays: dict[str, np.ndarray], z_mm: np.ndarray, aspect: float) -> Fig
     return figure
 
 
-def _frame(axes: Axes) -> None:
-    axes.spines[:].set(visible=True, color=FRAME, linewidth=2.5)
+def _patch(axes: Axes) -> None:
+    axes.spines[:].set(visible=True, color=PATCH, linewidth=2.5)

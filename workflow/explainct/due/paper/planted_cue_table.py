@@ -26,7 +26,7 @@ def cue_table(*, cued_files: Mapping[str, Path], cohort: str, strength: float, c
     Args:
         cued_files: `cued.parquet` of each method.
         cohort: the cohort in words, for the caption.
-        strength: the setting `cases.cue.strength`.
+        strength: the setting `samples.cue.strength`.
         csv: one row per method, mode and metric: mean and sample standard deviation over the seeds.
         md: the same for reading.
     """

@@ -10,7 +10,7 @@ from explainct.due.interpolation.classical import linear, signed_distance
 from explainct.due.interpolation.diffusion import Interpolator
 from explainct.due.interpolation.filling import draw_gaps, expect_gaps
 from explainct.due.interpolation.gaps import ABOVE, BELOW, Gap, by_size, gap_between
-from explainct.due.interpolation.slice_patches import LesionFrames, from_frames
+from explainct.due.interpolation.slice_patches import LesionPatches, from_patches
 from explainct.due.uncertainty.grid_planes import Planes
 from explainct.due.uncertainty.neural_process import Prediction, UncertaintyPredictor
 from explainct.due.uncertainty.variance_to_weight import MAPPINGS, absolute_weights, published_weights
@@ -19,20 +19,20 @@ COMPARED = ("signed_distance", "weight_published", "weight_diffusion", "weight_r
 """What stands beside annotation and weights of the method, to be compared with them."""
 
 
-def missing_gaps(planes: Planes, frames: LesionFrames) -> list[Gap]:
+def missing_gaps(planes: Planes, patches: LesionPatches) -> list[Gap]:
     """Return a lesion's missing planes as gaps, each between the two annotated slices around it, z ascending."""
-    kept = range(len(frames.frames))
+    kept = range(len(patches.patches))
     gaps = []
     for lower in np.unique(planes.lower):
         start, stop = planes.z_mm[lower], planes.z_mm[lower + 1]
         t = planes.t[planes.lower == lower]
-        gaps.append(gap_between(frames, kept, int(lower), start + t * (stop - start)))
+        gaps.append(gap_between(patches, kept, int(lower), start + t * (stop - start)))
     return gaps
 
 
 def fill_lesion(
     planes: Planes,
-    frames: LesionFrames,
+    patches: LesionPatches,
     lines: tuple[np.ndarray, np.ndarray],
     *,
     interpolator: Interpolator,
@@ -45,7 +45,7 @@ def fill_lesion(
 
     Args:
         planes: what is known of the lesion on the grid [D, H, W].
-        frames: its annotated slices, as many as `planes` knows.
+        patches: its annotated slices, as many as `planes` knows.
         lines: where the grid's rows [H] and columns [W] lie in the lesion's box, see `grid_lines`.
         interpolator: the diffusion interpolator.
         predictor: the imputed uncertainty predictor.
@@ -63,50 +63,50 @@ def fill_lesion(
     variance, weight = np.zeros_like(interpolated), np.ones_like(interpolated)
     others = {name: interpolated.copy() if name == "signed_distance" else weight.copy() for name in COMPARED}
     if len(planes.missing):
-        gaps = missing_gaps(planes, frames)
+        gaps = missing_gaps(planes, patches)
         if settings["estimate"] == "draws":
             means = [drawn.mean(0) for drawn in draw_gaps(interpolator, gaps, interpolate_settings, generator)]
         else:
             means = expect_gaps(interpolator, gaps, generator)
         predicted = predict_gaps(predictor, gaps, settings["latent_at_inference"], generator)
-        interpolated[planes.missing] = from_frames(torch.cat(means), frames.place, *lines)
+        interpolated[planes.missing] = from_patches(torch.cat(means), patches.place, *lines)
         variances = torch.cat([answer.variance for answer in predicted])
-        variance[planes.missing] = from_frames(variances, frames.place, *lines)
+        variance[planes.missing] = from_patches(variances, patches.place, *lines)
         for lower in np.unique(planes.lower):
             gap = planes.missing[planes.lower == lower]
             weight[gap] = MAPPINGS[settings["mapping"]](variance[gap])
             others["weight_published"][gap] = published_weights(variance[gap])
-        for name, values in _compared(gaps, interpolated[planes.missing], frames, lines).items():
+        for name, values in _compared(gaps, interpolated[planes.missing], patches, lines).items():
             others[name][planes.missing] = values
     content = {"interpolated": interpolated, "variance": variance, "weight": weight, **others}
     return {name: values.astype(np.float16) for name, values in content.items()}
 
 
 def _compared(
-    gaps: Sequence[Gap], interpolated: np.ndarray, frames: LesionFrames, lines: tuple[np.ndarray, np.ndarray]
+    gaps: Sequence[Gap], interpolated: np.ndarray, patches: LesionPatches, lines: tuple[np.ndarray, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Return what the method is compared with on the missing planes, each [N, H, W] in [0, 1].
 
     Args:
         gaps: the missing planes.
         interpolated: the diffusion's answer on them [N, H, W].
-        frames: the lesion's annotated slices.
+        patches: the lesion's annotated slices.
         lines: where the grid's rows and columns lie in the lesion's box.
     """
     shapes = [signed_distance(gap.contexts[BELOW : ABOVE + 1], gap.t) for gap in gaps]
-    shares = [linear((gap.contexts + gap.dissent)[BELOW : ABOVE + 1], gap.t) for gap in gaps]
+    shares = [linear((gap.contexts + gap.disagreement)[BELOW : ABOVE + 1], gap.t) for gap in gaps]
     disagreement = np.concatenate([share * (1 - share) for share in shares])
     return {
-        "signed_distance": from_frames(np.concatenate(shapes), frames.place, *lines),
+        "signed_distance": from_patches(np.concatenate(shapes), patches.place, *lines),
         "weight_diffusion": absolute_weights(interpolated * (1 - interpolated)),
-        "weight_readers": absolute_weights(from_frames(disagreement, frames.place, *lines)),
+        "weight_readers": absolute_weights(from_patches(disagreement, patches.place, *lines)),
     }
 
 
 def predict_gaps(
     predictor: UncertaintyPredictor, gaps: Sequence[Gap], latent: str, generator: torch.Generator
 ) -> list[Prediction]:
-    """Return predicted mean and variance [M, S, S] of each gap's wanted slices, gaps of one frame size in one pass.
+    """Return predicted mean and variance [M, S, S] of each gap's wanted slices, gaps of one patch size in one pass.
 
     Args:
         predictor: a trained predictor.
@@ -121,7 +121,7 @@ def predict_gaps(
         most = max(len(gap.z) for gap in group)
         z = np.stack([np.pad(gap.z, (0, most - len(gap.z)), mode="edge") for gap in group])
         predicted = predictor.predict(
-            torch.from_numpy(np.stack([gap.contexts + gap.dissent for gap in group])).float().to(device),
+            torch.from_numpy(np.stack([gap.contexts + gap.disagreement for gap in group])).float().to(device),
             torch.from_numpy(np.stack([gap.context_z for gap in group])).float().to(device),
             torch.from_numpy(np.stack([gap.shown for gap in group])).to(device),
             torch.from_numpy(z).float().to(device),

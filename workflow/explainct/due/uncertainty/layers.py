@@ -1,4 +1,4 @@
-"""Layers of the uncertainty predictor: encoders of frames, blocks under a condition, and mixing over contexts."""
+"""Layers of the uncertainty predictor: encoders of patches, blocks under a condition, and mixing over contexts."""
 
 from itertools import pairwise
 
@@ -38,12 +38,12 @@ def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, outputs))
 
 
-def each(levels: nn.ModuleList, frames: torch.Tensor) -> list[torch.Tensor]:
-    """Apply an encoder to each frame of [B, N, F, S, S]; return the maps [B, N, F, s, s] of each level."""
-    state, maps = frames.flatten(0, 1), []
+def each(levels: nn.ModuleList, patches: torch.Tensor) -> list[torch.Tensor]:
+    """Apply an encoder to each patch of [B, N, F, S, S]; return the maps [B, N, F, s, s] of each level."""
+    state, maps = patches.flatten(0, 1), []
     for level in levels:
         state = level(state)
-        maps.append(state.unflatten(0, frames.shape[:2]))
+        maps.append(state.unflatten(0, patches.shape[:2]))
     return maps
 
 

@@ -48,7 +48,7 @@ class UncertaintyPredictor(nn.Module):
     its way down it takes in maps of all annotated slices, which are made once per gap and mixed by their distances.
 
     In the shapes below a batch has B gaps, each with C >= 1 annotated slices (contexts), of which some are shown, and M
-    missing ones (targets); frames have S x S pixels, S a multiple of 8.
+    missing ones (targets); patches have S x S pixels, S a multiple of 8.
 
     Args:
         width: channels of the feature maps at half resolution, a multiple of 8; twice as many below.
@@ -97,7 +97,7 @@ class UncertaintyPredictor(nn.Module):
 
         The reconstruction is the cross-entropy of the mean plus that of 4 x variance, a number in [0, 1], in nats per
         pixel: the mean over a slice's pixels near the shapes, plus a little of that over the others, and then over
-        slices, so that a slice counts the same whatever the size of its lesion and its frame. The divergence is that of
+        slices, so that a slice counts the same whatever the size of its lesion and its patch. The divergence is that of
         posterior q(z|C,T) from prior q(z|C), in nats per gap.
 
         Samples that knew more contexts than are shown have too little variance. Their mean is right on average, and
@@ -109,7 +109,7 @@ class UncertaintyPredictor(nn.Module):
             context_z: their positions in mm [B, C].
             shown: which of them are shown, at least one per gap, bool [B, C]; the others do not matter.
             target_z: positions of the missing slices in mm [B, M].
-            pixel_mm: size of a frame pixel in mm [B].
+            pixel_mm: size of a patch pixel in mm [B].
             mean: sampled mean of the missing slices, in [0, 1] [B, M, S, S].
             variance: sampled variance of the missing slices, in [0, 0.25] [B, M, S, S].
             taken: which targets are real and not padding, bool [B, M].
@@ -159,7 +159,7 @@ class UncertaintyPredictor(nn.Module):
             context_z: their positions in mm [B, C].
             shown: which of them are shown, at least one per gap, bool [B, C]; the others do not matter.
             target_z: positions asked for in mm [B, M].
-            pixel_mm: size of a frame pixel in mm [B].
+            pixel_mm: size of a patch pixel in mm [B].
             fields: `outline_fields` of the contexts, or of their consensus where contexts are shares of readers
                 [B, C, S, S].
             latent: `mean` or `draw`.

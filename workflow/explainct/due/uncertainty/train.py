@@ -27,7 +27,7 @@ TRAINED_BY = ("latent", "width", "epochs", "batch_size", "learning_rate", "beta"
 """The settings that training depends on."""
 
 TYPICAL_SIZE = 32
-"""Edge in pixels of the frames of which `batch_size` gaps make a batch."""
+"""Edge in pixels of the patches of which `batch_size` gaps make a batch."""
 
 AVERAGING = 0.95
 """Decay of the averaged weights."""
@@ -47,7 +47,7 @@ def train_uncertainty(
     """Train the imputed uncertainty predictor and write it with the settings that it needs.
 
     AdamW on a one-cycle schedule with clipped gradients; the saved weights are an exponential moving average. The
-    frames of a batch have one size, drawn in proportion to its gaps.
+    patches of a batch have one size, drawn in proportion to its gaps.
 
     Args:
         variance_files: what `explainct.due.uncertainty.variance_sampling.sample_variance` wrote, one file per shard.
@@ -63,7 +63,7 @@ def train_uncertainty(
     gaps = load_gaps(variance_files)
     training = _Training(gaps, settings, seed, compute)
     log.info(
-        "%d gaps with %d missing slices, frames of %s pixels, %d parameters, %d epochs of %d steps",
+        "%d gaps with %d missing slices, patches of %s pixels, %d parameters, %d epochs of %d steps",
         sum(len(part) for part in gaps),
         sum(int(part.taken.sum()) for part in gaps),
         ", ".join(str(part.size) for part in gaps),
@@ -94,7 +94,7 @@ class _Training:
         self.model = UncertaintyPredictor(width=settings["width"], latent=settings["latent"]).to(compute.device)
         self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(AVERAGING))
         self.optimizer = AdamW(self.model.parameters(), lr=settings["learning_rate"])
-        # A batch of any size of frames has about as many pixels, so that steps cost the same.
+        # A batch of any size of patches has about as many pixels, so that steps cost the same.
         self.batch_sizes = [max(2, round(settings["batch_size"] * (TYPICAL_SIZE / part.size) ** 2)) for part in gaps]
         self.steps = sum(ceil(len(part) / batch) for part, batch in zip(gaps, self.batch_sizes, strict=True))
         self.schedule = OneCycleLR(
@@ -117,7 +117,7 @@ class _Training:
         return dict(zip(("reconstruction", "kl"), torch.stack(terms).mean(0).tolist(), strict=True))
 
     def _batch(self, which: int, generator: torch.Generator) -> Gaps:
-        """Draw a batch of gaps with frames of one size."""
+        """Draw a batch of gaps with patches of one size."""
         part = self.gaps[which]
         rows = torch.randperm(len(part), generator=generator)[: self.batch_sizes[which]]
         return turned(part.take(rows, self.compute.device), generator)

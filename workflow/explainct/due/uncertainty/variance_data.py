@@ -8,27 +8,27 @@ import h5py
 import numpy as np
 import torch
 
-from explainct.due.interpolation.ragged_targets import padded, slots
+from explainct.due.interpolation.ragged_targets import padded, places_of
 from explainct.due.uncertainty.z_encoding import outline_fields
 from explainct.errors import UserError
 
 BRACKETING = slice(1, 3)
-"""The slots next to the missing slices, below and above."""
+"""The context slices next to the missing slices, below and above."""
 
 HIDDEN = (0.2, 0.05, 0.05, 0.2)
-"""Probability that a context is hidden in training, by slot."""
+"""Probability that a context is hidden in training, by context slice."""
 
 
 @dataclass(frozen=True)
 class Gaps:
-    """Gaps with sampled variance whose frames have one size, padded to M missing slices each.
+    """Gaps with sampled variance whose patches have one size, padded to M missing slices each.
 
     Attributes:
-        contexts: the annotated slices around each gap in four slots of ascending z, share of readers [G, 4, S, S].
+        contexts: the four context slices of each gap, z ascending, share of readers [G, 4, S, S].
         context_z: their positions in mm [G, 4].
-        shown: which slots are shown, bool [G, 4]; the others are 0.
+        shown: which context slices are shown, bool [G, 4]; the others are 0.
         target_z: positions of the missing slices in mm [G, M].
-        pixel_mm: size of a frame pixel in mm [G].
+        pixel_mm: size of a patch pixel in mm [G].
         mean: sampled mean [G, M, S, S], in [0, 1].
         variance: sampled variance [G, M, S, S], in [0, 0.25].
         taken: which missing slices are real and not padding, bool [G, M].
@@ -50,7 +50,7 @@ class Gaps:
 
     @property
     def size(self) -> int:
-        """Edge S of the frames in pixels."""
+        """Edge S of the patches in pixels."""
         return self.contexts.shape[-1]
 
     def take(self, rows: torch.Tensor, device: torch.device) -> "Gaps":
@@ -62,7 +62,7 @@ class Gaps:
 
 
 def load_gaps(files: Sequence[Path]) -> list[Gaps]:
-    """Read the gaps of all variance files, in the order of the files' names: one `Gaps` per frame size, ascending.
+    """Read the gaps of all variance files, in the order of the files' names: one `Gaps` per patch size, ascending.
 
     Raises:
         UserError: the files hold no gap.
@@ -82,25 +82,25 @@ def load_gaps(files: Sequence[Path]) -> list[Gaps]:
 
 
 def _read(group: h5py.Group) -> dict[str, torch.Tensor]:
-    """Return the arrays of one frame size that training needs; numbers as float32, rows as int64."""
+    """Return the arrays of one patch size that training needs; numbers as float32, rows as int64."""
     kinds = {"shown": bool, "gap": np.int64}
-    names = ("contexts", "dissent", "context_z", "shown", "pixel_mm", "gap", "z", "mean", "variance")
+    names = ("contexts", "disagreement", "context_z", "shown", "pixel_mm", "gap", "z", "mean", "variance")
     return {name: torch.from_numpy(group[name][:].astype(kinds.get(name, np.float32))) for name in names}
 
 
 def _joined(parts: Sequence[dict[str, torch.Tensor]]) -> Gaps:
-    """Return the gaps of all files with frames of one size."""
+    """Return the gaps of all files with patches of one size."""
     first = np.cumsum([0] + [len(part["pixel_mm"]) for part in parts])
     content = {name: torch.cat([part[name] for part in parts]) for name in parts[0] if name != "gap"}
     gap = torch.cat([part["gap"] + int(start) for part, start in zip(parts, first, strict=False)])
     gaps = int(first[-1])
     return Gaps(
-        contexts=content["contexts"] + content["dissent"],
+        contexts=content["contexts"] + content["disagreement"],
         **{name: content[name] for name in ("context_z", "shown", "pixel_mm")},
         target_z=padded(content["z"], gap, gaps),
         mean=padded(content["mean"], gap, gaps),
         variance=padded(content["variance"], gap, gaps),
-        taken=slots(gap, gaps)[1],
+        taken=places_of(gap, gaps)[1],
         fields=outline_fields(content["contexts"]),
     )
 
@@ -108,33 +108,33 @@ def _joined(parts: Sequence[dict[str, torch.Tensor]]) -> Gaps:
 def turned(gaps: Gaps, generator: torch.Generator) -> Gaps:
     """Return gaps mirrored along rows, columns and z, and transposed, each at random with probability 1/2."""
     choices = torch.rand(4, len(gaps), generator=generator).to(gaps.pixel_mm.device) < 0.5
-    frames = {name: getattr(gaps, name) for name in ("contexts", "fields", "mean", "variance")}
+    patches = {name: getattr(gaps, name) for name in ("contexts", "fields", "mean", "variance")}
     for chosen, turn in zip(choices, (_flip_columns, _flip_rows, _transpose), strict=False):
         which = chosen[:, None, None, None]
-        frames = {name: torch.where(which, turn(values), values) for name, values in frames.items()}
+        patches = {name: torch.where(which, turn(values), values) for name, values in patches.items()}
     which = choices[3]
     for name in ("contexts", "fields"):
-        frames[name] = torch.where(which[:, None, None, None], frames[name].flip(1), frames[name])
+        patches[name] = torch.where(which[:, None, None, None], patches[name].flip(1), patches[name])
     row = which[:, None]
     return replace(
         gaps,
-        **frames,
+        **patches,
         context_z=torch.where(row, -gaps.context_z.flip(1), gaps.context_z),
         shown=torch.where(row, gaps.shown.flip(1), gaps.shown),
         target_z=torch.where(row, -gaps.target_z, gaps.target_z),
     )
 
 
-def _flip_columns(frames: torch.Tensor) -> torch.Tensor:
-    return frames.flip(-1)
+def _flip_columns(patches: torch.Tensor) -> torch.Tensor:
+    return patches.flip(-1)
 
 
-def _flip_rows(frames: torch.Tensor) -> torch.Tensor:
-    return frames.flip(-2)
+def _flip_rows(patches: torch.Tensor) -> torch.Tensor:
+    return patches.flip(-2)
 
 
-def _transpose(frames: torch.Tensor) -> torch.Tensor:
-    return frames.mT
+def _transpose(patches: torch.Tensor) -> torch.Tensor:
+    return patches.mT
 
 
 def partly_hidden(shown: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

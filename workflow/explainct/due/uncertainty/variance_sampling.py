@@ -14,7 +14,7 @@ from explainct.due.interpolation.diffusion import Interpolator
 from explainct.due.interpolation.filling import draw_gaps, expect_gaps
 from explainct.due.interpolation.gaps import Gap, by_size, hold_out_gaps
 from explainct.due.interpolation.model_file import load_model
-from explainct.due.interpolation.slice_patches import LesionFrames, load_frames, training_lesions
+from explainct.due.interpolation.slice_patches import LesionPatches, load_patches, training_lesions
 from explainct.errors import UserError
 from explainct.runtime.device import Compute
 from explainct.runtime.hdf5 import writing_hdf5
@@ -33,12 +33,12 @@ LOG_EVERY = 20
 """Blocks between two lines of the log."""
 
 
-def choose_gaps(frames: Sequence[LesionFrames], count: int, seed: int) -> list[Gap]:
+def choose_gaps(patches: Sequence[LesionPatches], count: int, seed: int) -> list[Gap]:
     """Return at most `count` gaps with hidden annotated slices, drawn by seed; fewer where there are no more.
 
     A larger `count` adds gaps and leaves the first ones as they are.
     """
-    gaps = [gap for every in KEEP_EVERY for gap in hold_out_gaps(frames, every)]
+    gaps = [gap for every in KEEP_EVERY for gap in hold_out_gaps(patches, every)]
     order = numpy_generator(seed, "uncertainty", "gaps").permutation(len(gaps))
     return [gaps[index] for index in order[:count]]
 
@@ -64,7 +64,7 @@ def sample_variance(
     Args:
         lesions_file: `annotate/lesions.parquet`.
         slices_file: `annotate/slices.h5`.
-        splits_file: `cases/splits.parquet`; patients for validation and testing take no part.
+        splits_file: `samples/splits.parquet`; patients for validation and testing take no part.
         model_file: the trained interpolator.
         interpolate_settings: the section `interpolate`; `size`, `steps` and `filling` are used.
         settings: the section `uncertainty`; `gaps`, `estimate` and `draws` are used.
@@ -78,8 +78,8 @@ def sample_variance(
         UserError: no training lesion has enough annotated slices to hide one.
     """
     lesions = training_lesions(pd.read_parquet(lesions_file), pd.read_parquet(splits_file))
-    frames = load_frames(lesions=lesions, slices_file=slices_file, size=interpolate_settings["size"])
-    chosen = choose_gaps(frames, settings["gaps"], seed)
+    patches = load_patches(lesions=lesions, slices_file=slices_file, size=interpolate_settings["size"])
+    chosen = choose_gaps(patches, settings["gaps"], seed)
     if not chosen:
         raise UserError(
             f"No training lesion in {lesions_file} has three annotated slices, so none can be hidden to sample its "
@@ -157,17 +157,17 @@ def _write(
     statistics: Sequence[tuple[np.ndarray, np.ndarray]],
     attributes: dict[str, int],
 ) -> None:
-    """Write gaps and the statistics of their wanted slices, one group per frame size; a shard may have none."""
+    """Write gaps and the statistics of their wanted slices, one group per patch size; a shard may have none."""
     with writing_hdf5(out) as file:
         file.attrs.update(attributes)
         for size, numbers in by_size(gaps).items():
             group, chosen = file.create_group(str(size)), [gaps[number] for number in numbers]
-            frames = {
+            patches = {
                 "mean": np.concatenate([statistics[number][0] for number in numbers]),
                 "variance": np.concatenate([statistics[number][1] for number in numbers]),
                 "truth": np.concatenate([gap.truth for gap in chosen]),
                 "contexts": np.stack([gap.contexts for gap in chosen]),
-                "dissent": np.stack([gap.dissent for gap in chosen]),
+                "disagreement": np.stack([gap.disagreement for gap in chosen]),
             }
             content = {
                 "context_z": np.stack([gap.context_z for gap in chosen]).astype(np.float32),
@@ -175,7 +175,7 @@ def _write(
                 "pixel_mm": np.array([gap.pixel_mm for gap in chosen], np.float32),
                 "gap": np.repeat(np.arange(len(chosen)), [len(gap.z) for gap in chosen]),
                 "z": np.concatenate([gap.z for gap in chosen]).astype(np.float32),
-                **{name: values.astype(np.float16) for name, values in frames.items()},
+                **{name: values.astype(np.float16) for name, values in patches.items()},
             }
             group.create_dataset("lesion", data=[gap.lesion_id for gap in chosen], dtype=h5py.string_dtype())
             for name, values in content.items():

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-MAX_VARIANCE = 0.25
-"""The largest variance that values in [0, 1] can have."""
+from explainct.scoring.metrics.calibration import MAX_VARIANCE
 
 
 def published_weights(variance: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from explainct.due.interpolation.diffusion import Interpolator
 from explainct.due.interpolation.model_file import load_model
-from explainct.due.interpolation.slice_patches import LesionFrames, grid_lines, load_frames
+from explainct.due.interpolation.slice_patches import LesionPatches, grid_lines, load_patches
 from explainct.due.uncertainty.fill_grid import fill_lesion
 from explainct.due.uncertainty.grid_planes import lay_planes
 from explainct.due.uncertainty.train import load_predictor
@@ -60,7 +60,7 @@ def map_weights(
     """
     table = pd.read_parquet(lesions_file)
     lesions = table[table["lesion_id"].isin(lesion_ids)].sort_values("lesion_id")
-    frames = _frames_by_name(lesions, slices_file, interpolate_settings["size"])
+    patches = _patches_by_name(lesions, slices_file, interpolate_settings["size"])
     interpolator = load_model(Interpolator, interpolator_file, compute.device)
     predictor = load_predictor(predictor_file, compute.device)
     log.info("%d lesions", len(lesions))
@@ -71,7 +71,7 @@ def map_weights(
             planes = lay_planes(**arrays, lesion=lesion, margin_mm=margin_mm, grid=grid)
             filled = fill_lesion(
                 planes,
-                frames[name],
+                patches[name],
                 grid_lines(lesion, margin_mm, grid),
                 interpolator=interpolator,
                 predictor=predictor,
@@ -86,8 +86,8 @@ def map_weights(
                 log.info("lesion %d/%d", done, len(lesions))
 
 
-def _frames_by_name(lesions: pd.DataFrame, slices_file: Path, size: int) -> dict[str, LesionFrames]:
-    loaded = load_frames(lesions=lesions, slices_file=slices_file, size=size)
+def _patches_by_name(lesions: pd.DataFrame, slices_file: Path, size: int) -> dict[str, LesionPatches]:
+    loaded = load_patches(lesions=lesions, slices_file=slices_file, size=size)
     return {lesion.lesion_id: lesion for lesion in loaded}
 
 
@@ -95,7 +95,7 @@ def training_ids(samples: pd.DataFrame, shard: int) -> list[str]:
     """Return the ids of the lesions that train and are in a shard, sorted.
 
     Args:
-        samples: the table `cases/samples.parquet`.
+        samples: the table `samples/samples.parquet`.
         shard: number of the shard.
     """
     wanted = samples[(samples["split"] == "train") & (samples["label"] == 1) & (samples["shard"] == shard)]

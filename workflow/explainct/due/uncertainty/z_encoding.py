@@ -54,7 +54,7 @@ class Known(NamedTuple):
         fields: their `outline_fields` [B, C, S, S].
         z: their positions in mm [B, C].
         shown: which of them are shown, bool [B, C].
-        pixel_mm: size of a frame pixel in mm [B].
+        pixel_mm: size of a patch pixel in mm [B].
     """
 
     contexts: torch.Tensor
@@ -92,8 +92,8 @@ def outline_fields(contexts: torch.Tensor) -> torch.Tensor:
     Args:
         contexts: probabilities [..., S, S]; the fields come back on the same device, positive inside.
     """
-    frames = contexts.flatten(0, -3).cpu().numpy()
-    fields = np.stack([clipped_field(frame) for frame in frames])
+    patches = contexts.flatten(0, -3).cpu().numpy()
+    fields = np.stack([clipped_field(patch) for patch in patches])
     return torch.from_numpy(fields).to(contexts.device).reshape(contexts.shape)
 
 
@@ -114,7 +114,7 @@ def coordinates(distance: torch.Tensor, span: torch.Tensor, side: torch.Tensor, 
         distance: distance in mm, not negative [...].
         span: length in mm with which it is compared, 0 where there is none; broadcasts to [...].
         side: a number in [0, 1] that says more of its kind; broadcasts to [...].
-        pixel_mm: size of a frame pixel in mm; broadcasts to [...].
+        pixel_mm: size of a patch pixel in mm; broadcasts to [...].
     """
     span, side, pixel_mm = (value.expand_as(distance) for value in (span, side, pixel_mm))
     relative = torch.where(span > 0, distance / span.clamp(min=1e-3), 0)

@@ -1,6 +1,6 @@
 """Class activation maps: in closed form for pooling and one linear layer, by autograd for any other head.
 
-Both return raw maps; `explainct.learning.explain.postprocess` turns them into explanations. Grad-CAM: Selvaraju et al., ICCV 2017.
+Both return raw maps; `postprocess` turns them into explanations. Grad-CAM: Selvaraju et al., ICCV 2017.
 """
 
 import torch

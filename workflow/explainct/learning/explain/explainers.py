@@ -1,8 +1,8 @@
 """Explainers by name: class activation maps, gradients and occlusion, each as one map in [0, 1] per image.
 
 All of them explain a network that returns logits [B, K] and the features [B, C, d, h, w] of its last block, as
-`explainct.learning.networks.resnet.ExplainableResNet` does. One of two dimensions sees one plane of a block: class activation maps are
-the same in all planes, and attributions of voxels are 0 where no change of the voxel is seen.
+`learning.networks.resnet.ExplainableResNet` does. One of two dimensions sees one plane of a block: class activation
+maps are the same in all planes, and attributions of voxels are 0 where no change of the voxel is seen.
 """
 
 import logging

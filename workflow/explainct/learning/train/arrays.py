@@ -22,7 +22,7 @@ from explainct.seeds import torch_generator
 
 
 class ImageStore(Protocol):
-    """What reads the images of samples: `explainct.data.samples.crops.CaseStore`."""
+    """What reads the images of samples: `explainct.data.samples.crops.SampleReader`."""
 
     def images(self, samples: pd.DataFrame) -> np.ndarray:
         """Return the images of `samples` as float32 [N, D, H, W] in [0, 1]."""
@@ -48,7 +48,7 @@ def images_on_disk(samples: pd.DataFrame, store: ImageStore, folder: Path) -> It
     The validation samples of LIDC-IDRI at the published size take 90 GB.
 
     Args:
-        samples: at least one row of `cases/samples.parquet`.
+        samples: at least one row of `samples/samples.parquet`.
         store: reads their images.
         folder: where the nameless file lies until the block ends.
 
@@ -97,7 +97,7 @@ def load_training_arrays(
     """Read images, labels, and the annotations and weights that `method` asks for.
 
     Args:
-        samples: the drawn rows of `cases/samples.parquet`.
+        samples: the drawn rows of `samples/samples.parquet`.
         store: reads their images.
         weight_files: the files `uncertainty/weights/{shard}.h5`; not opened for a method without supervision.
         method: says which annotation and which weights.

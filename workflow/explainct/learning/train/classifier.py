@@ -60,7 +60,7 @@ class Best:
 
 
 class _Training:
-    """One classifier in training: its network, optimiser, data as `explainct.learning.train.step.Batch` has them, and best weights."""
+    """One classifier in training: its network, optimiser, data as `step.Batch` has them, and best weights."""
 
     def __init__(
         self, method: Method, arrays: TrainingArrays, settings: Mapping[str, Any], seed: int, compute: Compute
@@ -193,7 +193,7 @@ def train_classifier(
     if not 0 < lesions < len(validation[1]):
         raise UserError(
             f"The validation split has {lesions} lesions among {len(validation[1])} samples, but scoring needs lesions "
-            "and neighbours. Raise `cases.validation` or `cases.negatives_per_lesion`."
+            "and neighbours. Raise `samples.validation` or `samples.negatives_per_lesion`."
         )
     run = _Training(METHODS[method], training, settings, seed, compute)
     record = partial(_write_progress, folder=Path(folder))
@@ -246,7 +246,7 @@ def train_seeds(
         method: a name in `explainct.learning.train.methods.METHODS`.
         n: training samples per seed.
         seeds: the seeds, each of a draw, of initial weights and of batches.
-        samples: the table `cases/samples.parquet`.
+        samples: the table `samples/samples.parquet`.
         store: reads images.
         weight_files: the files `uncertainty/weights/{shard}.h5`.
         settings: the settings `train`.

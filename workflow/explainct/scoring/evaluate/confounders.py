@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from explainct.data.samples.reader import CaseStore
+from explainct.data.samples.reader import SampleReader
 from explainct.errors import UserError
 from explainct.scoring.statistics.bootstrap import DRAWS, Estimate
 from explainct.seeds import derived_seed, numpy_generator
@@ -31,12 +31,12 @@ FEATURE_SETS = {**_SINGLE, "all": tuple(column for columns in _SINGLE.values() f
 """Columns of `block_features` by the name of the set."""
 
 
-def mean_hu(samples: pd.DataFrame, store: CaseStore) -> np.ndarray:
+def mean_hu(samples: pd.DataFrame, store: SampleReader) -> np.ndarray:
     """Return the mean HU of each sample's box [N], float64, at native resolution.
 
     Args:
         samples: rows of `samples.parquet`.
-        store: reads their voxels from the case files.
+        store: reads their voxels from the files of crops.
     """
     return np.array([store.block(sample).mean() for _, sample in samples.iterrows()], np.float64)
 
@@ -143,7 +143,7 @@ def _check_splits(train: pd.DataFrame, test: pd.DataFrame) -> None:
         if classes != [0, 1]:
             raise UserError(
                 f"The {name} split of the samples holds the classes {classes}, expected 0 and 1. "
-                "Change `cases.train`, or add patients."
+                "Change `samples.train`, or add patients."
             )
     shared = sorted(set(train["patient_id"]) & set(test["patient_id"]))
     if shared:

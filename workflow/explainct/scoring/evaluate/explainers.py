@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from explainct.data.samples.blocks import lesion_box
-from explainct.data.samples.reader import CaseStore
+from explainct.data.samples.reader import SampleReader
 from explainct.data.samples.resample import grid_spacing, spacing_of
 from explainct.learning.explain.explainers import explain
 from explainct.learning.explain.parameter_randomisation import randomisation_check
@@ -39,7 +39,7 @@ def compare_explainers(
     *,
     samples: pd.DataFrame,
     lesions: pd.DataFrame,
-    store: CaseStore,
+    store: SampleReader,
     model_file: Path,
     explainers: Sequence[str],
     threshold: float,

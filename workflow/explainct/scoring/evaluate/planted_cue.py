@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from explainct.data.samples.planted_cue import MODES, cue_share
-from explainct.data.samples.reader import CaseStore
+from explainct.data.samples.reader import SampleReader
 from explainct.errors import UserError
 from explainct.learning.explain.postprocess import postprocess
 from explainct.learning.networks.resnet import load_classifier
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 def predict_cued(
     *,
     samples: pd.DataFrame,
-    store_of: Callable[[str], CaseStore],
+    store_of: Callable[[str], SampleReader],
     model_files: Mapping[int, Path],
     settings: Mapping[str, Any],
     compute: Compute,
@@ -48,7 +48,7 @@ def predict_cued(
     """
     test = samples[samples["split"] == "test"].sort_values("sample_id", ignore_index=True)
     if test.empty:
-        raise UserError("The test split has no sample to predict. Lower `cases.train`.")
+        raise UserError("The test split has no sample to predict. Lower `samples.train`.")
     models = {seed: load_classifier(path, compute) for seed, path in sorted(model_files.items())}
     tables = []
     for mode in MODES:

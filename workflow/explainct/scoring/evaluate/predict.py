@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from explainct.data.samples.reader import CaseStore
+from explainct.data.samples.reader import SampleReader
 from explainct.errors import UserError
 from explainct.learning.explain.cam import class_activation_maps
 from explainct.learning.networks.resnet import load_classifier
@@ -26,7 +26,7 @@ LESION = 1
 def explain_classifier(
     *,
     samples: pd.DataFrame,
-    store: CaseStore,
+    store: SampleReader,
     model_files: Mapping[int, Path],
     settings: Mapping[str, Any],
     compute: Compute,
@@ -52,7 +52,7 @@ def explain_classifier(
     test = samples[samples["split"] == "test"].sort_values("sample_id", ignore_index=True)
     lesions = test.loc[test["label"] == LESION, "sample_id"].tolist()
     if not lesions:
-        raise UserError(f"The test split has {len(test)} samples and no lesion to explain. Lower `cases.train`.")
+        raise UserError(f"The test split has {len(test)} samples and no lesion to explain. Lower `samples.train`.")
     models = {seed: load_classifier(path, compute) for seed, path in sorted(model_files.items())}
     log.info("test: %d samples, %d lesions, %d seeds", len(test), len(lesions), len(models))
     predictions: dict[int, list[pd.DataFrame]] = {seed: [] for seed in models}
@@ -72,7 +72,7 @@ def explain_classifier(
 
 
 def read_batches(
-    samples: pd.DataFrame, store: CaseStore, size: int, compute: Compute
+    samples: pd.DataFrame, store: SampleReader, size: int, compute: Compute
 ) -> Iterator[tuple[pd.DataFrame, torch.Tensor, torch.Tensor]]:
     """Yield rows of samples with their images [B, 1, D, H, W] and which are lesions [B], both on the device.
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from explainct.data.samples.reader import CaseStore
+from explainct.data.samples.reader import SampleReader
 from explainct.errors import UserError
 from explainct.learning.explain.postprocess import postprocess
 from explainct.learning.networks.resnet import middle
@@ -41,7 +41,7 @@ def evaluate_classifier(
     predictions_file: Path,
     explanations_file: Path,
     samples: pd.DataFrame,
-    store: CaseStore,
+    store: SampleReader,
     grid: tuple[int, int, int],
     dims: int,
     threshold: float,

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from explainct.scoring.metrics.calibration import MAX_VARIANCE
 from explainct.scoring.statistics.checks import DECIMALS, check_lists, check_range, rounded
+
+MAX_VARIANCE = 0.25
+"""The largest variance that values in [0, 1] can have."""
 
 BINS = 10
 COVERAGES = 50

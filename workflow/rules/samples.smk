@@ -4,9 +4,9 @@ REQUIRED INPUTS
     results/{dataset}/ingest/series.parquet
     results/{dataset}/annotate/lesions.parquet
 OUTPUTS
-    results/{dataset}/cases/samples.parquet  each lesion's block and its neighbours
-    results/{dataset}/cases/splits.parquet   the split of each patient
-    results/{dataset}/cases/{shard}.h5       crops in HU at native resolution
+    results/{dataset}/samples/samples.parquet  each lesion's block and its neighbours
+    results/{dataset}/samples/splits.parquet   the split of each patient
+    results/{dataset}/samples/{shard}.h5       crops in HU at native resolution
     results/{dataset}/annotate/flow.csv      from the series found to the blocks used, each loss with its reason
 """
 
@@ -16,8 +16,8 @@ rule split_patients:
     input:
         lesions=rules.extract_annotations.output.lesions,
     output:
-        samples="results/{dataset}/cases/samples.parquet",
-        splits="results/{dataset}/cases/splits.parquet",
+        samples="results/{dataset}/samples/samples.parquet",
+        splits="results/{dataset}/samples/splits.parquet",
     log:
         "results/{dataset}/logs/split_patients.log",
     benchmark:
@@ -28,7 +28,7 @@ rule split_patients:
     resources:
         **asks("split_patients"),
     params:
-        settings=config["cases"],
+        settings=config["samples"],
         shards=len(SHARDS),
         seed=config["seed"],
         code=code_hash("split_patients"),
@@ -63,7 +63,7 @@ rule cohort_flow:
     resources:
         **asks("cohort_flow"),
     params:
-        settings=config["cases"],
+        settings=config["samples"],
         cohort=COHORT,
         code=code_hash("cohort_flow"),
     message:
@@ -72,53 +72,53 @@ rule cohort_flow:
         "../scripts/cohort_flow.py"
 
 
-rule extract_cases:
+rule extract_crops:
     """Cut the blocks of one shard's lesions, with their neighbours, out of the scans."""
     input:
         series=rules.index_series.output.series,
         lesions=rules.extract_annotations.output.lesions,
         samples=rules.split_patients.output.samples,
     output:
-        "results/{dataset}/cases/{shard}.h5",
+        "results/{dataset}/samples/{shard}.h5",
     log:
-        "results/{dataset}/logs/extract_cases/{shard}.log",
+        "results/{dataset}/logs/extract_crops/{shard}.log",
     benchmark:
-        "results/{dataset}/benchmarks/extract_cases/{shard}.tsv"
+        "results/{dataset}/benchmarks/extract_crops/{shard}.tsv"
     cache: CACHED
     conda:
         "../../envs/explainct.yaml"
     threads: 1
     resources:
-        **asks("extract_cases"),
+        **asks("extract_crops"),
     params:
         archives=archives,
         shard="{shard}",
         software=SOFTWARE,
-        code=code_hash("extract_cases"),
+        code=code_hash("extract_crops"),
     message:
         "Cutting crops, shard {wildcards.shard}"
     script:
-        "../scripts/extract_cases.py"
+        "../scripts/extract_crops.py"
 
 
-rule list_cases:
+rule list_crops:
     """List the shards of crops in one file: a job that needs all of them depends on one."""
     input:
-        of_shards("cases"),
+        of_shards("samples"),
     output:
-        "results/{dataset}/cases/shards.csv",
+        "results/{dataset}/samples/shards.csv",
     log:
-        "results/{dataset}/logs/list_cases.log",
+        "results/{dataset}/logs/list_crops.log",
     benchmark:
-        "results/{dataset}/benchmarks/list_cases.tsv"
+        "results/{dataset}/benchmarks/list_crops.tsv"
     conda:
         "../../envs/explainct.yaml"
     threads: 1
     resources:
-        **asks("list_cases"),
+        **asks("list_crops"),
     params:
-        code=code_hash("list_cases"),
+        code=code_hash("list_crops"),
     message:
         "Listing the shards of crops"
     script:
-        "../scripts/list_cases.py"
+        "../scripts/list_crops.py"

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explainct.data.samples.blocks import block_box, covering, lesion_box, neighbours
-from explainct.data.samples.crops import extract_cases
-from explainct.data.samples.reader import CaseStore
+from explainct.data.samples.crops import extract_crops
+from explainct.data.samples.reader import SampleReader
 from explainct.data.samples.resample import (
     annotated_planes,
     block_of,
@@ -21,7 +21,7 @@ from explainct.data.samples.resample import (
     slice_minmax,
     window_hu,
 )
-from explainct.data.samples.sample_table import plan_cases, samples_of
+from explainct.data.samples.sample_table import plan_samples, samples_of
 from explainct.data.samples.splits import split_patients, training_subset
 from explainct.errors import UserError
 from explainct.runtime.volume import Box
@@ -69,7 +69,7 @@ def lesions_table(patients=10):
 def cohort(tmp_path):
     """Tables of ten patients with one lesion each."""
     lesions_table().to_parquet(tmp_path / "lesions.parquet")
-    plan_cases(
+    plan_samples(
         lesions_file=tmp_path / "lesions.parquet",
         samples_file=tmp_path / "samples.parquet",
         splits_file=tmp_path / "splits.parquet",
@@ -204,7 +204,7 @@ def test_no_lesion_in_the_cohort_is_a_clear_error(tmp_path):
     lesions_table().assign(in_cohort=False).to_parquet(tmp_path / "lesions.parquet")
     files = {"samples_file": tmp_path / "s", "splits_file": tmp_path / "p"}
     with pytest.raises(UserError, match="no lesion of an accepted series"):
-        plan_cases(lesions_file=tmp_path / "lesions.parquet", settings=SETTINGS, shards=2, seed=0, **files)
+        plan_samples(lesions_file=tmp_path / "lesions.parquet", settings=SETTINGS, shards=2, seed=0, **files)
     assert [path.name for path in tmp_path.iterdir()] == ["lesions.parquet"]
 
 
@@ -272,10 +272,10 @@ def test_crops_hold_the_scans_voxels_and_the_store_shows_them(cohort, monkeypatc
     names = ("series", "lesions", "samples")
     files = {f"{name}_file": cohort / f"{name}.parquet" for name in names}
     for shard in (0, 1):
-        extract_cases(archives={"lidc": str(cohort)}, shard=shard, out=cohort / f"{shard}.h5", **files)
+        extract_crops(archives={"lidc": str(cohort)}, shard=shard, out=cohort / f"{shard}.h5", **files)
     native = {**SETTINGS, "grid": (6, 17, 19)}
     shards = [cohort / "0.h5", cohort / "1.h5"]
-    store = CaseStore(shards, cohort / "slices.h5", cohort / "lesions.parquet", native)
+    store = SampleReader(shards, cohort / "slices.h5", cohort / "lesions.parquet", native)
     samples = pd.read_parquet(cohort / "samples.parquet")
     images, truth = store.images(samples), store.truth(samples)
     for number, (_, sample) in enumerate(samples.iterrows()):
@@ -288,13 +288,13 @@ def test_crops_hold_the_scans_voxels_and_the_store_shows_them(cohort, monkeypatc
     with h5py.File(shards[positive.shard]) as file:
         attributes = file[positive.lesion_id].attrs
         assert attributes["origin"][2] == 3.0 + 2.0 * attributes["start"][0]
-    published = CaseStore(
+    published = SampleReader(
         shards, cohort / "slices.h5", cohort / "lesions.parquet", {**native, "intensity": "slice_minmax"}
     )
     assert published.images(samples[:1]).max() == pytest.approx(1)
     cued = {**native, "cue": {**native["cue"], "strength": 1.0}}
     for mode, tested in (("absent", None), ("aligned", 1), ("reversed", 0)):
-        marked = CaseStore(shards, cohort / "slices.h5", cohort / "lesions.parquet", cued, mode)
+        marked = SampleReader(shards, cohort / "slices.h5", cohort / "lesions.parquet", cued, mode)
         for (_, sample), image, plain, mask in zip(
             samples.iterrows(), marked.images(samples), images, marked.cue_mask(samples), strict=True
         ):

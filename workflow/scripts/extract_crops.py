@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from explainct.data.samples.crops import extract_cases
+from explainct.data.samples.crops import extract_crops
 from explainct.runtime.job import job
 
 with job(snakemake):
-    extract_cases(
+    extract_crops(
         archives=snakemake.params.archives,
         series_file=Path(snakemake.input.series),
         lesions_file=Path(snakemake.input.lesions),
