@@ -1,4 +1,4 @@
-"""What several stages share: names, wildcards, and where things lie."""
+"""What rules of several files share: names, wildcards, and where things lie."""
 
 import csv
 import hashlib
@@ -14,12 +14,25 @@ from explainct.data.datasets.fingerprint import folders_state
 from explainct.runtime.requests import growing
 
 DATASET = config["dataset"]
+TASK = "lesion"
+RESULTS = f"results/{DATASET}"
+STUDY = "results/lidc_contours/due/interpolation_study"
+
+
+pathvars:
+    results=RESULTS,
+    logs=f"{RESULTS}/logs",
+    benchmarks=f"{RESULTS}/benchmarks",
+    classifiers=f"{RESULTS}/classifiers/{TASK}",
+    study=STUDY,
+
+
 ARCHIVES = {
     name: folder for name, folder in config["ingest"]["archives"].items() if folder
 }
 IS_DEMO = not ARCHIVES
 if IS_DEMO:
-    ARCHIVES = {"lidc": "results/demo/dicom"}
+    ARCHIVES = {"lidc": f"{RESULTS}/dicom"}
 COHORT = "semi-synthetic cohort" if IS_DEMO else f"cohort {DATASET}"
 SCANS = (
     config["ingest"]["demo_patients"] + 1
@@ -37,14 +50,13 @@ THREADS = config["train"]["threads"]
 NOT_TRAINED_BY = {"methods", "samples", "lambda", "seeds", "threads", "seeds_per_job"}
 TRAINING = {k: v for k, v in config["train"].items() if k not in NOT_TRAINED_BY}
 MODELS = expand(
-    "results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/model.pt",
+    "<classifiers>/{method}/n{n}_lambda{lam}/seed{seed}/model.pt",
     seed=SEEDS,
     allow_missing=True,
 )
 
 
 wildcard_constraints:
-    dataset=DATASET,
     shard=r"\d+",
     method="|".join(sorted({*METHODS, "baseline"})),
     n=r"\d+",
@@ -92,7 +104,7 @@ def archive_folder(wildcards):
     """Return the folder that an archive is downloaded to: the one that the settings name for it."""
     return (
         config["ingest"]["archives"][wildcards.archive]
-        or f"results/archives/{wildcards.archive}"
+        or f"resources/archives/{wildcards.archive}"
     )
 
 
@@ -103,7 +115,7 @@ def archive_disk_mb(wildcards):
 
 def left_out():
     """Say how many series were left out and where the reasons stand; nothing where none were."""
-    path = Path(f"results/{DATASET}/annotate/flow.csv")
+    path = Path(f"{RESULTS}/annotate/flow.csv")
     if not path.exists():
         return ""
     with path.open(newline="", encoding="utf-8") as file:
@@ -137,12 +149,12 @@ def efficiency_table(path):
 
 def slurm_efficiency():
     """Return the efficiency tables of all calls so far; without SLURM there are none."""
-    found = Path("results/slurm").glob("efficiency_report_*.csv")
+    found = Path(".snakemake/slurm_efficiency").glob("efficiency_report_*.csv")
     return [efficiency_table(path) for path in sorted(found)]
 
 
 def run_of(method, n=config["train"]["samples"], lam=config["train"]["lambda"]):
-    """Return the folder of a method's runs under results/{dataset}/runs; a baseline has no explanation loss."""
+    """Return the folder of a method's runs under <classifiers>; a baseline has no explanation loss."""
     return f"{method}/n{n}_lambda{0 if method == 'baseline' else lam:g}"
 
 
@@ -154,14 +166,19 @@ def seeds_of_job(wildcards):
 
 def of_methods(name):
     """Return the file `name` of each method's runs."""
-    return [f"results/{DATASET}/runs/{run_of(method)}/{name}" for method in METHODS]
+    return [f"<classifiers>/{run_of(method)}/{name}" for method in METHODS]
 
 
 def of_shards(folder):
-    """Return the files of all shards in `folder` under results/{dataset}, the dataset left open."""
-    return [f"results/{{dataset}}/{folder}/{shard}.h5" for shard in SHARDS]
+    """Return the files of all shards in `folder` of the dataset's results."""
+    return [f"<results>/{folder}/{shard}.h5" for shard in SHARDS]
 
 
 def study_model(wildcards):
     """Return the trained model that a learned method of the study fills in with."""
-    return f"results/study/{wildcards.filler.split('_')[0]}.pt"
+    return f"{STUDY}/{wildcards.filler.split('_')[0]}.pt"
+
+
+def pick(section, *names):
+    """Return some settings of a section by name: a job depends on those alone that it reads."""
+    return {name: config[section][name] for name in names}

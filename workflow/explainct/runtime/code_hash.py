@@ -1,6 +1,8 @@
 """Which modules of the library a script uses, as one hash: Snakemake itself sees only the script.
 
-A data file counts with the module that names it as its neighbour, by `with_name` of its name in double quotes.
+The hash is of syntax trees without docstrings, so neither a comment nor a docstring runs a job again. A data file
+counts with the module that names it as its neighbour, by `with_name` of its name in double quotes. What is chosen by
+name from a registry, such as a loss, is not imported by the script: rules name its module themselves.
 """
 
 import ast
@@ -11,15 +13,29 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-# Every script reads settings, but the values that it uses are parameters of its rule: a new setting elsewhere
-# must not rerun it.
-IGNORED = {ROOT / "explainct/config/__init__.py"}
+MACHINERY = tuple(
+    f"explainct/{name}.py"
+    for name in (
+        "errors",
+        "runtime/job",
+        "runtime/lock",
+        "runtime/log_file",
+        "runtime/gpu_slots",
+        "runtime/code_hash",
+    )
+)
+"""Modules that decide how a job runs, not what it computes: an edit in them runs nothing again."""
 
 
-def code_hash(script: str) -> str:
-    """Return a hash of the library modules that `workflow/scripts/<script>.py` imports, directly or through others."""
+def code_hash(script: str, *modules: str) -> str:
+    """Return a hash of the library modules that `workflow/scripts/<script>.py` imports, directly or through others.
+
+    Args:
+        script: name of the script.
+        modules: dotted names of further modules that the job imports by name, such as `explainct.learning.losses.res`.
+    """
     digest = hashlib.sha256()
-    for module in modules_of(script):
+    for module in modules_of(script, *modules):
         digest.update(module.relative_to(ROOT).as_posix().encode())
         digest.update(_content(module))
     return digest.hexdigest()[:16]
@@ -30,13 +46,24 @@ def all_hashes() -> dict[str, str]:
     return {path.stem: code_hash(path.stem) for path in sorted((ROOT / "scripts").glob("*.py"))}
 
 
-def modules_of(script: str) -> list[Path]:
-    """Return the files of the library that `workflow/scripts/<script>.py` imports, at any depth, sorted."""
+def modules_of(script: str, *modules: str) -> list[Path]:
+    """Return the files of the library that `workflow/scripts/<script>.py` and `modules` import, at any depth, sorted.
+
+    Raises:
+        FileNotFoundError: there is no such script.
+        ModuleNotFoundError: one of `modules` is not in the library.
+    """
     found: set[Path] = set()
     waiting = list(_imports(ROOT / "scripts" / f"{script}.py"))
+    for name in modules:
+        files = _files([name])
+        if not files:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        waiting.extend(files)
+    exempt = {ROOT / name for name in MACHINERY}
     while waiting:
         module = waiting.pop()
-        if module not in found and module not in IGNORED:
+        if module not in found and module not in exempt:
             found.add(module)
             waiting.extend(_imports(module))
     return sorted(found)
@@ -44,10 +71,19 @@ def modules_of(script: str) -> list[Path]:
 
 @cache
 def _content(module: Path) -> bytes:
-    """Return what a module is, with the data files beside it that it names."""
-    source = module.read_bytes()
-    data = sorted(set(re.findall(rb'with_name\("([^"]+)"\)', source)))
-    return source + b"".join(module.with_name(name.decode()).read_bytes() for name in data)
+    """Return what a module does, as text, with the data files beside it that it names."""
+    source = module.read_text(encoding="utf-8")
+    data = sorted(set(re.findall(r'with_name\("([^"]+)"\)', source)))
+    tree = _WithoutDocstrings().visit(ast.parse(source))
+    return ast.dump(tree).encode() + b"".join(module.with_name(name).read_bytes() for name in data)
+
+
+class _WithoutDocstrings(ast.NodeTransformer):
+    """Takes strings that are statements out of a syntax tree: docstrings of modules, classes, functions, constants."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else node
 
 
 @cache
@@ -59,5 +95,10 @@ def _imports(module: Path) -> tuple[Path, ...]:
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
+    return _files(names)
+
+
+def _files(names: set[str] | list[str]) -> tuple[Path, ...]:
+    """Return the files of those modules among `names` that are in the library."""
     candidates = (ROOT / f"{name.replace('.', '/')}{end}" for name in names for end in (".py", "/__init__.py"))
     return tuple(path for path in candidates if path.is_relative_to(ROOT / "explainct") and path.is_file())

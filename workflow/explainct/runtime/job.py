@@ -1,19 +1,21 @@
-"""What every job of the workflow does around its one call.
+"""What every job of the workflow does around its one call, and how the call gets its arguments.
 
 It keeps other jobs from writing its outputs, hides GPUs that it did not ask for, logs to a file, and reports a user's
 mistake in a sentence.
 """
 
+import inspect
 import json
 import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from explainct.errors import UserError
 from explainct.runtime.files import is_disk_full
@@ -22,6 +24,81 @@ from explainct.runtime.log_file import LogFile
 
 STOPPED_BY = (signal.SIGTERM, signal.SIGUSR1)
 """What clusters send before they take a machine away."""
+
+
+def run(function: Callable[..., Any], snakemake: Any) -> None:
+    """Call `function` as the job of a rule: its parameters are the rule's inputs, outputs, arguments and wildcards.
+
+    Args:
+        function: what the job computes.
+        snakemake: what Snakemake puts into scripts.
+    """
+    with job(snakemake):
+        function(**bound(function, snakemake))
+
+
+def bound(function: Callable[..., Any], snakemake: Any) -> dict[str, Any]:
+    """Return the arguments of a job's function by name: paths as `Path`, wildcards as the numbers that they spell.
+
+    Every named input and output and every entry of the parameter `arguments` must be a parameter of the function.
+    Inputs without a name only have to be there. Wildcards, `threads`, `code` and `tmpdir` are given where the function
+    takes them.
+
+    Args:
+        function: what the job computes; its annotations say what a value becomes.
+        snakemake: the job's input, output, params, wildcards, threads and resources.
+
+    Raises:
+        UserError: a name is missing, unknown, or given twice.
+    """
+    arguments = snakemake.params.get("arguments", {})
+    given = [dict(snakemake.input.items()), dict(snakemake.output.items()), dict(arguments)]
+    offered = dict(snakemake.wildcards.items()) | {
+        "threads": snakemake.threads,
+        "code": snakemake.params.get("code"),
+        "tmpdir": snakemake.resources.get("tmpdir"),
+    }
+    check_names(function, snakemake.rule, [set(part) for part in given], set(offered))
+    values = offered | {name: value for part in given for name, value in part.items()}
+    hints = get_type_hints(function)
+    wanted = inspect.signature(function).parameters
+    return {name: _as_annotated(values[name], hints.get(name)) for name in wanted if name in values}
+
+
+def check_names(function: Callable[..., Any], rule: str, given: Sequence[set[str]], offered: set[str]) -> None:
+    """Check that a rule gives a function the arguments that it takes, without looking at any value.
+
+    Args:
+        function: what the rule's job calls.
+        rule: name of the rule.
+        given: names of inputs, of outputs and of arguments, all of which the function must take.
+        offered: names that it may take: wildcards and others.
+
+    Raises:
+        UserError: a name is missing, unknown, or given twice.
+    """
+    counts = Counter(name for part in given for name in part)
+    parameters = inspect.signature(function).parameters
+    needed = {name for name, parameter in parameters.items() if parameter.default is parameter.empty}
+    problems = {
+        "gives twice": [name for name, count in counts.items() if count > 1],
+        "lacks": needed - counts.keys() - offered,
+        "gives, but the function does not take,": counts.keys() - parameters.keys(),
+    }
+    found = [f"{what} {', '.join(sorted(names))}" for what, names in problems.items() if names]
+    if found:
+        raise UserError(f"Rule {rule} {'; it '.join(found)} ({function.__module__}.{function.__name__}).")
+
+
+def _as_annotated(value: Any, hint: Any) -> Any:
+    """Return a value from a rule as the function's annotation names it."""
+    if hint is Path:
+        return Path(str(value))
+    if hint == Path | None:
+        return Path(str(value)) if value else None
+    if get_origin(hint) is Sequence and get_args(hint) == (Path,):
+        return [Path(path) for path in ([value] if isinstance(value, str) else value)]
+    return hint(value) if hint in (int, float) else value
 
 
 @contextmanager

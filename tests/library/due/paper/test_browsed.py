@@ -42,7 +42,9 @@ def test_the_page_holds_every_layer_of_the_chosen_lesions(run, tmp_path):
     )
     page = (tmp_path / "browser.html").read_text()
     assert "made-up cohort" in page
-    lesions = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])["lesions"]
+    lesions = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])[
+        "lesions"
+    ]
     assert [lesion["id"] for lesion in lesions] == sorted(tested)
     for lesion in lesions:
         groups = [layer["group"] for layer in lesion["layers"]]

@@ -1,14 +1,4 @@
-"""Benchmarks: where a run's time went, for its report; and what our code costs next to other code, asked for by name.
-
-REQUIRED INPUTS
-    every other result, for the stages alone
-OUTPUTS
-    results/benchmarks/annotation.csv   lesions and masks of all LIDC-IDRI, next to pylidc: equal, and how fast
-    results/benchmarks/crop.csv         one lesion's crop of a large series, next to reading all of it with SimpleITK
-    results/benchmarks/uncertainty.csv  the imputed uncertainty predictor, next to the draws that it replaces
-    results/benchmarks/supervision.csv  seconds per training step of each method, next to plain training
-    results/benchmarks/stages.csv, .png  time and memory of each rule of the run
-"""
+"""Benchmarks: our code next to other code. Ask for a table by its name."""
 
 
 rule benchmark_annotation:
@@ -26,8 +16,6 @@ rule benchmark_annotation:
         **asks("benchmark_annotation"),
     params:
         code=code_hash("benchmark_annotation"),
-    message:
-        "Timing clustering and consensus next to pylidc (some minutes)"
     script:
         "../scripts/benchmark_annotation.py"
 
@@ -47,8 +35,6 @@ rule benchmark_crop:
         **asks("benchmark_crop"),
     params:
         code=code_hash("benchmark_crop"),
-    message:
-        "Timing the crop of a lesion"
     script:
         "../scripts/benchmark_crop.py"
 
@@ -56,8 +42,8 @@ rule benchmark_crop:
 rule benchmark_uncertainty:
     """Compare the predicted variance with that of draws, and what both cost, on LIDC contours."""
     input:
-        interpolator="results/study/diffusion.pt",
-        predictor="results/study/uncertainty.pt",
+        interpolator="<study>/diffusion.pt",
+        predictor="<study>/uncertainty.pt",
     output:
         "results/benchmarks/uncertainty.csv",
     log:
@@ -76,8 +62,6 @@ rule benchmark_uncertainty:
         seed=config["seed"],
         device=config["device"],
         code=code_hash("benchmark_uncertainty"),
-    message:
-        "Timing the uncertainty predictor next to draws"
     script:
         "../scripts/benchmark_uncertainty.py"
 
@@ -105,38 +89,5 @@ rule benchmark_supervision:
         grid=config["samples"]["grid"],
         device=config["device"],
         code=code_hash("benchmark_supervision"),
-    message:
-        "Timing supervised training steps"
     script:
         "../scripts/benchmark_supervision.py"
-
-
-rule benchmark_stages:
-    """Add up time and memory of each rule, from the records that Snakemake keeps."""
-    input:
-        every_result,
-    output:
-        csv="results/benchmarks/stages.csv",
-        png=report(
-            "results/benchmarks/stages.png",
-            caption="../report/stages.rst",
-            category="Run",
-            labels={"result": "Time and memory of each rule"},
-        ),
-    log:
-        "results/benchmarks/stages.log",
-    benchmark:
-        f"results/{DATASET}/benchmarks/benchmark_stages.tsv"
-    conda:
-        "../../envs/explainct.yaml"
-    threads: 1
-    resources:
-        **asks("benchmark_stages"),
-    params:
-        folder=f"results/{DATASET}/benchmarks",
-        dataset=DATASET,
-        code=code_hash("benchmark_stages"),
-    message:
-        "Adding up time and memory by rule"
-    script:
-        "../scripts/benchmark_stages.py"

@@ -1,13 +1,4 @@
-"""Train: 3D classifiers, each method with all its seeds in one job (DUE, section 4.1).
-
-REQUIRED INPUTS
-    results/{dataset}/samples/samples.parquet, {shard}.h5
-    results/{dataset}/uncertainty/weights/{shard}.h5
-OUTPUTS, under results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/
-    model.pt      the best model by average precision on validation patients
-    history.csv   losses and validation by epoch
-    progress.png  the same, drawn
-"""
+"""Training: classifiers, each method with all its seeds (DUE, section 4.1)."""
 
 # The seeds that one job trains, as they stand in paths.
 SEEDS_OF_JOB = SEEDS if config["train"]["seeds_per_job"] == "all" else ["{seed}"]
@@ -21,23 +12,23 @@ rule train_classifier:
     input:
         lesions=rules.extract_annotations.output.lesions,
         slices=rules.extract_annotations.output.slices,
-        samples=rules.split_patients.output.samples,
+        samples=rules.plan_samples.output.samples_file,
         crops=rules.list_crops.output[0],
         weights=rules.list_weights.output[0],
     output:
         models=expand(
-            "results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/model.pt",
+            "<classifiers>/{method}/n{n}_lambda{lam}/seed{seed}/model.pt",
             seed=SEEDS_OF_JOB,
             allow_missing=True,
         ),
         histories=expand(
-            "results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/history.csv",
+            "<classifiers>/{method}/n{n}_lambda{lam}/seed{seed}/history.csv",
             seed=SEEDS_OF_JOB,
             allow_missing=True,
         ),
         progress=report(
             expand(
-                "results/{dataset}/runs/{method}/n{n}_lambda{lam}/seed{seed}/progress.png",
+                "<classifiers>/{method}/n{n}_lambda{lam}/seed{seed}/progress.png",
                 seed=SEEDS_OF_JOB,
                 allow_missing=True,
             ),
@@ -46,9 +37,9 @@ rule train_classifier:
             subcategory="{method}",
         ),
     log:
-        f"results/{{dataset}}/logs/train_classifier/{TRAINING_JOB}.log",
+        f"<logs>/train_classifier/{TRAINING_JOB}.log",
     benchmark:
-        f"results/{{dataset}}/benchmarks/train_classifier/{TRAINING_JOB}.tsv"
+        f"<benchmarks>/train_classifier/{TRAINING_JOB}.tsv"
     conda:
         "../../envs/explainct.yaml"
     threads: THREADS
@@ -59,9 +50,7 @@ rule train_classifier:
         settings=TRAINING,
         samples=config["samples"],
         device=config["device"],
-        folder="results/{dataset}/runs/{method}/n{n}_lambda{lam}",
+        folder="<classifiers>/{method}/n{n}_lambda{lam}",
         code=code_hash("train_classifier"),
-    message:
-        "Training {wildcards.method} on {wildcards.n} samples, lambda {wildcards.lam}"
     script:
         "../scripts/train_classifier.py"

@@ -1,0 +1,100 @@
+"""Tables of DUE, with the published numbers beside ours."""
+
+
+rule table_1:
+    """Table 1: prediction and explanation of every method."""
+    input:
+        metrics=of_methods("metrics.parquet"),
+    output:
+        csv=report(
+            "<results>/due/tables/table1.csv",
+            caption="../../report/table_1.rst",
+            category="Results",
+            labels={"result": "Table 1 (CSV)"},
+        ),
+        md="<results>/due/tables/table1.md",
+        tex="<results>/due/tables/table1.tex",
+        html=report(
+            "<results>/due/tables/table1.html",
+            caption="../../report/table_1.rst",
+            category="Results",
+            labels={"result": "Table 1"},
+        ),
+    log:
+        "<logs>/table_1.log",
+    benchmark:
+        "<benchmarks>/table_1.tsv"
+    conda:
+        "../../../envs/explainct.yaml"
+    threads: 1
+    resources:
+        **asks("table_1"),
+    params:
+        methods=METHODS,
+        dataset=DATASET,
+        cohort=COHORT,
+        threshold=config["evaluate"]["threshold"],
+        code=code_hash("table_1"),
+    script:
+        "../../scripts/table_1.py"
+
+
+rule compare_methods:
+    """Compare each method with the reference on the same test patients."""
+    input:
+        samples="<results>/samples/samples.parquet",
+        predictions=of_methods("predictions.parquet"),
+        lesions=of_methods("lesions.parquet"),
+    output:
+        report(
+            "<results>/due/tables/differences.csv",
+            caption="../../report/differences.rst",
+            category="Results",
+            labels={"result": "Differences between methods (CSV)"},
+        ),
+    log:
+        "<logs>/compare_methods.log",
+    benchmark:
+        "<benchmarks>/compare_methods.tsv"
+    conda:
+        "../../../envs/explainct.yaml"
+    threads: 1
+    resources:
+        **asks("compare_methods"),
+    params:
+        methods=METHODS,
+        reference=REFERENCE,
+        seed=config["seed"],
+        code=code_hash("compare_methods"),
+    script:
+        "../../scripts/compare_methods.py"
+
+
+rule cue_table:
+    """Write what each method is worth with the cue, without it, and with its opposite."""
+    input:
+        of_methods("cued.parquet"),
+    output:
+        csv=report(
+            "<results>/due/tables/cue.csv",
+            caption="../../report/cue.rst",
+            category="Checks",
+            labels={"result": "Planted cue (CSV)"},
+        ),
+        md="<results>/due/tables/cue.md",
+    log:
+        "<logs>/cue_table.log",
+    benchmark:
+        "<benchmarks>/cue_table.tsv"
+    conda:
+        "../../../envs/explainct.yaml"
+    threads: 1
+    resources:
+        **asks("cue_table"),
+    params:
+        methods=METHODS,
+        cohort=COHORT,
+        strength=config["samples"]["cue"]["strength"],
+        code=code_hash("cue_table"),
+    script:
+        "../../scripts/cue_table.py"
