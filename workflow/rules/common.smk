@@ -182,3 +182,13 @@ def study_model(wildcards):
 def pick(section, *names):
     """Return some settings of a section by name: a job depends on those alone that it reads."""
     return {name: config[section][name] for name in names}
+
+
+# The samples, as input of the rules that read them, and the settings that their images and annotations depend on.
+SAMPLES = {
+    "lesions_file": "<results>/annotate/lesions.parquet",
+    "slices_file": "<results>/annotate/slices.h5",
+    "samples_file": "<results>/samples/samples.parquet",
+    "crops_file": "<results>/samples/shards.csv",
+}
+READING = pick("samples", "margin_mm", "grid", "intensity", "window", "cue")
