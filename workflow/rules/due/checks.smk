@@ -11,7 +11,7 @@ rule probe_confounders:
     output:
         report(
             "<results>/due/tables/confounders.csv",
-            caption="../../report/confounders.rst",
+            caption="../../report/due/confounders.rst",
             category="Checks",
             labels={"result": "Confounders (CSV)"},
         ),

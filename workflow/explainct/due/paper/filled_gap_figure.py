@@ -1,6 +1,5 @@
 """One filled gap: what interpolation, variance and weights look like between two annotated slices."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +15,7 @@ from explainct.data.samples.blocks import lesion_box
 from explainct.data.samples.resample import spacing_of
 from explainct.errors import UserError
 from explainct.report.plot_style import RC, save_figure
+from explainct.runtime.files import read_shards
 from explainct.scoring.metrics.calibration import MAX_VARIANCE
 
 PLANES = 9
@@ -42,17 +42,17 @@ class FilledGap:
     variance: float
 
 
-def figure_gap(
-    *, weights_files: Sequence[Path], samples: pd.DataFrame, lesions: pd.DataFrame, cohort: str, png: Path, pdf: Path
+def filled_gap_figure(
+    *, lesions_file: Path, samples_file: Path, weights_file: Path, cohort: str, png: Path, pdf: Path
 ) -> None:
     """Draw the gap with the largest summed variance: interpolated annotation, variance and weight of its planes.
 
     At most 9 planes are shown, evenly spaced; orange patches mark the two annotated ones.
 
     Args:
-        weights_files: `uncertainty/weights/{shard}.h5` of all shards.
-        samples: rows of `samples.parquet`, for the blocks.
-        lesions: rows of `lesions.parquet`, for the voxel sizes.
+        lesions_file: the table `lesions.parquet`, for the voxel sizes.
+        samples_file: the table `samples.parquet`, for the blocks.
+        weights_file: the table `uncertainty/weights/shards.csv`, which lists the files of weights.
         cohort: the cohort in words, for the title.
         png: picture for the report.
         pdf: picture for a paper.
@@ -60,7 +60,7 @@ def figure_gap(
     Raises:
         UserError: no training lesion has a gap.
     """
-    gaps = [(gap, path) for path in weights_files for gap in find_gaps(path)]
+    gaps = [(gap, path) for path in read_shards(weights_file) for gap in find_gaps(path)]
     if not gaps:
         raise UserError("No training lesion has a slice between two annotated ones. Set `annotate.keep_every` above 1.")
     gap, path = max(gaps, key=lambda pair: (pair[0].variance, pair[0].lesion_id))
@@ -68,6 +68,7 @@ def figure_gap(
     with h5py.File(path) as file:
         arrays = {name: file[gap.lesion_id][name][shown].astype(np.float32) for name in QUANTITIES}
         depth = len(file[gap.lesion_id]["annotated"])
+    samples, lesions = pd.read_parquet(samples_file), pd.read_parquet(lesions_file)
     step, aspect = _geometry(gap.lesion_id, samples, lesions, depth, arrays["variance"].shape[1:])
     with matplotlib.rc_context(RC):
         figure = _draw(arrays, (shown - shown[0]) * step, aspect)
