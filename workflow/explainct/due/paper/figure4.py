@@ -62,15 +62,16 @@ def figure_4(
         png: picture for the report.
         pdf: picture for a paper.
     """
-    figure = draw_explanations(
-        choose_lesions(pd.read_parquet(samples_file), rows=ROWS),
-        pd.read_parquet(lesions_file),
-        SampleReader(read_shards(crops_file), slices_file, lesions_file, reading),
-        dict(zip(methods, explanations_files, strict=True)),
-        threshold=threshold,
-        cohort=cohort,
-    )
-    save_figure(figure, png, pdf)
+    with matplotlib.rc_context(RC):
+        figure = draw_explanations(
+            choose_lesions(pd.read_parquet(samples_file), rows=ROWS),
+            pd.read_parquet(lesions_file),
+            SampleReader(read_shards(crops_file), slices_file, lesions_file, reading),
+            dict(zip(methods, explanations_files, strict=True)),
+            threshold=threshold,
+            cohort=cohort,
+        )
+        save_figure(figure, png, pdf)
 
 
 def draw_explanations(
@@ -94,17 +95,16 @@ def draw_explanations(
     """
     maps = {method: _first_seed_maps(path) for method, path in explanations_files.items()}
     titles = ["CT", "readers", *map(method_label, maps)]
-    with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(1.55 * len(titles) + 0.9, 1.62 * len(chosen) + 0.8), layout="constrained")
-        panels = figure.subplots(len(chosen), len(titles), squeeze=False)
-        for row, (_, sample) in zip(panels, chosen.iterrows(), strict=True):
-            raw = {method: values[sample.sample_id] for method, values in maps.items()}
-            _draw_row(row, sample, lesions, reader, raw, threshold)
-        for axes, title in zip(panels[0], titles, strict=True):
-            axes.set_title(title)
-        colours = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), "inferno")
-        figure.colorbar(colours, ax=panels, shrink=0.6, label="class activation map, scaled", aspect=30)
-        figure.suptitle(f"Explanations of test lesions, {cohort}\ncyan: consensus, yellow: single readers")
+    figure = Figure(figsize=(1.55 * len(titles) + 0.9, 1.62 * len(chosen) + 0.8), layout="constrained")
+    panels = figure.subplots(len(chosen), len(titles), squeeze=False)
+    for row, (_, sample) in zip(panels, chosen.iterrows(), strict=True):
+        raw = {method: values[sample.sample_id] for method, values in maps.items()}
+        _draw_row(row, sample, lesions, reader, raw, threshold)
+    for axes, title in zip(panels[0], titles, strict=True):
+        axes.set_title(title)
+    colours = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), "inferno")
+    figure.colorbar(colours, ax=panels, shrink=0.6, label="class activation map, scaled", aspect=30)
+    figure.suptitle(f"Explanations of test lesions, {cohort}\ncyan: consensus, yellow: single readers")
     return figure
 
 

@@ -19,7 +19,7 @@ from explainct.runtime.files import read_shards
 from explainct.scoring.metrics.calibration import MAX_VARIANCE
 
 PLANES = 9
-PATCH = "#D55E00"
+FRAME = "#D55E00"
 QUANTITIES = {
     "interpolated": ("interpolated\nannotation", "gray", 1.0),
     "variance": ("variance", "magma", MAX_VARIANCE),
@@ -47,7 +47,7 @@ def filled_gap_figure(
 ) -> None:
     """Draw the gap with the largest summed variance: interpolated annotation, variance and weight of its planes.
 
-    At most 9 planes are shown, evenly spaced; orange patches mark the two annotated ones.
+    At most 9 planes are shown, evenly spaced; orange frames mark the two annotated ones.
 
     Args:
         lesions_file: the table `lesions.parquet`, for the voxel sizes.
@@ -72,7 +72,7 @@ def filled_gap_figure(
     step, aspect = _geometry(gap.lesion_id, samples, lesions, depth, arrays["variance"].shape[1:])
     with matplotlib.rc_context(RC):
         figure = _draw(arrays, (shown - shown[0]) * step, aspect)
-        figure.suptitle(f"A filled gap of {gap.lesion_id}, {cohort}\norange patches: annotated slices")
+        figure.suptitle(f"A filled gap of {gap.lesion_id}, {cohort}\norange frames: annotated slices")
         save_figure(figure, png, pdf)
 
 
@@ -111,8 +111,8 @@ def _draw(arrays: dict[str, np.ndarray], z_mm: np.ndarray, aspect: float) -> Fig
             picture = axes.imshow(plane, cmap=colours, vmin=0, vmax=top, aspect=aspect)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-        _patch(row[0])
-        _patch(row[-1])
+        _frame(row[0])
+        _frame(row[-1])
         row[0].set_ylabel(label)
         figure.colorbar(picture, ax=row, aspect=10, pad=0.01)
     for axes, z in zip(panels[0], z_mm, strict=True):
@@ -120,5 +120,5 @@ def _draw(arrays: dict[str, np.ndarray], z_mm: np.ndarray, aspect: float) -> Fig
     return figure
 
 
-def _patch(axes: Axes) -> None:
-    axes.spines[:].set(visible=True, color=PATCH, linewidth=2.5)
+def _frame(axes: Axes) -> None:
+    axes.spines[:].set(visible=True, color=FRAME, linewidth=2.5)
