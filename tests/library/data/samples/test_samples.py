@@ -272,7 +272,7 @@ def test_crops_hold_the_scans_voxels_and_the_store_shows_them(cohort, monkeypatc
     names = ("series", "lesions", "samples")
     files = {f"{name}_file": cohort / f"{name}.parquet" for name in names}
     for shard in (0, 1):
-        extract_crops(archives={"lidc": str(cohort)}, shard=shard, out=cohort / f"{shard}.h5", **files)
+        extract_crops(archives={"lidc": str(cohort)}, shard=shard, shard_file=cohort / f"{shard}.h5", **files)
     native = {**SETTINGS, "grid": (6, 17, 19)}
     shards = [cohort / "0.h5", cohort / "1.h5"]
     store = SampleReader(shards, cohort / "slices.h5", cohort / "lesions.parquet", native)
