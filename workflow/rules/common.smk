@@ -9,8 +9,9 @@ from math import ceil
 from pathlib import Path
 
 from explainct.runtime.code_hash import all_hashes, code_hash
-from explainct.data.datasets.scan_count import scans_in
+from explainct.data.datasets.dataset import module_of
 from explainct.data.datasets.fingerprint import folders_state
+from explainct.data.datasets.registry import dataset_of, downloads
 from explainct.runtime.requests import growing
 
 DATASET = config["dataset"]
@@ -30,21 +31,26 @@ pathvars:
 ARCHIVES = {
     name: folder for name, folder in config["ingest"]["archives"].items() if folder
 }
-IS_DEMO = not ARCHIVES
-if IS_DEMO:
-    ARCHIVES = {"lidc": f"{RESULTS}/dicom"}
-COHORT = "semi-synthetic cohort" if IS_DEMO else f"cohort {DATASET}"
+try:
+    SOURCE = dataset_of(ARCHIVES)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+if SOURCE.generated:
+    ARCHIVES = {archive.name: f"{RESULTS}/dicom" for archive in SOURCE.archives}
+COHORT = SOURCE.cohort.format(dataset=DATASET)
+PUBLISHED = SOURCE.published
+INDEX = {name: SOURCE.archive(name).index for name in ARCHIVES}
+# How many scans there should be, not how many there are: a scan more or less must not move patients to other shards.
 SCANS = (
     config["ingest"]["demo_patients"] + 1
-    if IS_DEMO
-    else sum(scans_in(name, folder) for name, folder in ARCHIVES.items())
+    if SOURCE.generated
+    else sum(SOURCE.archive(name).scans for name in ARCHIVES)
 )
 SHARDS = range(ceil(SCANS / config["samples"]["scans_per_shard"]))
 METHODS = config["train"]["methods"]
 REFERENCE = "due" if "due" in METHODS else METHODS[0]
 SEEDS = config["train"]["seeds"]
-# MB on the disk; the Decathlon's archive file and what is in it, for a while (its size is from memory).
-DISK_MB = {"lidc": 135_000, "nih_pancreas": 11_000, "msd_pancreas": 25_000}
+DOWNLOADS = downloads()
 THREADS = config["train"]["threads"]
 # What the training of a classifier depends on; samples, lambda and seeds stand in its path.
 NOT_TRAINED_BY = {"methods", "samples", "lambda", "seeds", "threads", "seeds_per_job"}
@@ -66,7 +72,7 @@ wildcard_constraints:
 
 # Whether rules with `cache` use it; patients' own images must not lie in a folder that others read.
 CACHED = "SNAKEMAKE_OUTPUT_CACHE" in os.environ and (
-    IS_DEMO or config["ingest"]["public"]
+    SOURCE.generated or (SOURCE.public and config["ingest"]["public"])
 )
 # The cache's key holds parameters and code, but neither wildcards nor what is installed: those rules name both.
 SOFTWARE = {name: version(name) for name in ("h5py", "monai", "numpy", "torch")}
@@ -90,27 +96,14 @@ def asks(rule):
     return asked
 
 
-def archives(wildcards):
-    """Return the folder of each archive: the user's, or the demo's."""
-    return ARCHIVES
-
-
 def archives_state(wildcards):
-    """Return a hash of the patients' folders in the archives and of when each was changed; nothing for the demo's."""
-    return "" if IS_DEMO else folders_state(ARCHIVES.values())
-
-
-def archive_folder(wildcards):
-    """Return the folder that an archive is downloaded to: the one that the settings name for it."""
-    return (
-        config["ingest"]["archives"][wildcards.archive]
-        or f"resources/archives/{wildcards.archive}"
-    )
+    """Return a hash of all files in the archives: paths, sizes and times; nothing where the workflow makes them."""
+    return "" if SOURCE.generated else folders_state(ARCHIVES.values())
 
 
 def archive_disk_mb(wildcards):
     """Return the disk that the download of an archive needs (MB)."""
-    return DISK_MB[wildcards.archive]
+    return DOWNLOADS[wildcards.archive].disk_mb
 
 
 def left_out():
@@ -172,6 +165,11 @@ def of_methods(name):
 def of_shards(folder):
     """Return the files of all shards in `folder` of the dataset's results."""
     return [f"<results>/{folder}/{shard}.h5" for shard in SHARDS]
+
+
+def shards_in(wildcards):
+    """Return the files of all shards in the folder that is listed."""
+    return [f"{RESULTS}/{wildcards.folder}/{shard}.h5" for shard in SHARDS]
 
 
 def study_model(wildcards):

@@ -4,10 +4,10 @@
 rule explain_classifier:
     """Predict every test sample and explain every test lesion, for all seeds of a run."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
+        lesions=rules.extract_annotations.output.lesions_file,
+        slices=rules.extract_annotations.output.slices_file,
         samples=rules.plan_samples.output.samples_file,
-        crops=rules.list_crops.output[0],
+        crops="<results>/samples/shards.csv",
         models=MODELS,
     output:
         predictions="<classifiers>/{method}/n{n}_lambda{lam}/predictions.parquet",
@@ -34,10 +34,10 @@ rule explain_classifier:
 rule evaluate_classifier:
     """Score the predictions and explanations of a run."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
+        lesions=rules.extract_annotations.output.lesions_file,
+        slices=rules.extract_annotations.output.slices_file,
         samples=rules.plan_samples.output.samples_file,
-        crops=rules.list_crops.output[0],
+        crops="<results>/samples/shards.csv",
         predictions=rules.explain_classifier.output.predictions,
         explanations=rules.explain_classifier.output.explanations,
     output:
@@ -63,10 +63,10 @@ rule evaluate_classifier:
 rule compare_explainers:
     """Explain some test lesions by every explainer, and score them."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
+        lesions=rules.extract_annotations.output.lesions_file,
+        slices=rules.extract_annotations.output.slices_file,
         samples=rules.plan_samples.output.samples_file,
-        crops=rules.list_crops.output[0],
+        crops="<results>/samples/shards.csv",
         models=MODELS,
     output:
         report(
@@ -98,10 +98,10 @@ rule compare_explainers:
 rule predict_cued:
     """Predict every test sample with the cue aligned, absent and reversed."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
+        lesions=rules.extract_annotations.output.lesions_file,
+        slices=rules.extract_annotations.output.slices_file,
         samples=rules.plan_samples.output.samples_file,
-        crops=rules.list_crops.output[0],
+        crops="<results>/samples/shards.csv",
         models=MODELS,
     output:
         "<classifiers>/{method}/n{n}_lambda{lam}/cued.parquet",

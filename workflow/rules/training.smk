@@ -10,11 +10,11 @@ TRAINING_JOB = "{method}_n{n}_lambda{lam}" + (
 rule train_classifier:
     """Train one method with all seeds; a cut job goes on where it stopped."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
+        lesions=rules.extract_annotations.output.lesions_file,
+        slices=rules.extract_annotations.output.slices_file,
         samples=rules.plan_samples.output.samples_file,
-        crops=rules.list_crops.output[0],
-        weights=rules.list_weights.output[0],
+        crops="<results>/samples/shards.csv",
+        weights="<results>/due/uncertainty/weights/shards.csv",
     output:
         models=expand(
             "<classifiers>/{method}/n{n}_lambda{lam}/seed{seed}/model.pt",

@@ -4,10 +4,10 @@
 rule probe_confounders:
     """Predict the label from size, mean HU and place of the blocks alone, so that a leak shows."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
+        lesions=rules.extract_annotations.output.lesions_file,
+        slices=rules.extract_annotations.output.slices_file,
         samples=rules.plan_samples.output.samples_file,
-        crops=rules.list_crops.output[0],
+        crops="<results>/samples/shards.csv",
     output:
         report(
             "<results>/due/tables/confounders.csv",

@@ -45,10 +45,10 @@ rule figure_3:
 rule figure_4:
     """Figure 4: CT, readers' contours, and the heatmap of each method."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
+        lesions=rules.extract_annotations.output.lesions_file,
+        slices=rules.extract_annotations.output.slices_file,
         samples=rules.plan_samples.output.samples_file,
-        crops=rules.list_crops.output[0],
+        crops="<results>/samples/shards.csv",
         explanations=of_methods("explanations.h5"),
     output:
         png=report(
@@ -144,9 +144,9 @@ rule figure_6:
 rule figure_gap:
     """One filled gap with its variance and weights."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
+        lesions=rules.extract_annotations.output.lesions_file,
         samples=rules.plan_samples.output.samples_file,
-        weights=rules.list_weights.output[0],
+        weights="<results>/due/uncertainty/weights/shards.csv",
     output:
         png=report(
             "<results>/due/figures/gap.png",
@@ -235,10 +235,10 @@ rule figure_reliability:
 rule slice_browser:
     """Write the slice browser."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
+        lesions=rules.extract_annotations.output.lesions_file,
+        slices=rules.extract_annotations.output.slices_file,
         samples=rules.plan_samples.output.samples_file,
-        crops=rules.list_crops.output[0],
+        crops="<results>/samples/shards.csv",
         filled=rules.fill_browsed.output[0],
         predictions=of_methods("predictions.parquet"),
         explanations=of_methods("explanations.h5"),
