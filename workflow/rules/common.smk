@@ -8,14 +8,20 @@ from importlib.metadata import version
 from math import ceil
 from pathlib import Path
 
+from explainct.config import methods
+from explainct.learning.losses.registry import LOSSES
+from explainct.learning.networks.registry import network_entry
 from explainct.runtime.code_hash import all_hashes, code_hash
 from explainct.data.datasets.dataset import module_of
 from explainct.data.datasets.fingerprint import folders_state
 from explainct.data.datasets.registry import dataset_of, downloads
+from explainct.data.samples.tasks import find_task
+from explainct.runtime.snakemake_internals import is_main_process
 from explainct.runtime.requests import growing
 
 DATASET = config["dataset"]
-TASK = "lesion"
+TASK = find_task(config["train"]["task"]).name
+NETWORK = network_entry(config["train"]["network"])
 RESULTS = f"results/{DATASET}"
 STUDY = "results/lidc_contours/due/interpolation_study"
 
@@ -52,13 +58,14 @@ REFERENCE = "due" if "due" in METHODS else METHODS[0]
 SEEDS = config["train"]["seeds"]
 DOWNLOADS = downloads()
 THREADS = config["train"]["threads"]
-# What the training of a classifier depends on; samples, lambda and seeds stand in its path.
-NOT_TRAINED_BY = {"methods", "samples", "lambda", "seeds", "threads", "seeds_per_job"}
-TRAINING = {k: v for k, v in config["train"].items() if k not in NOT_TRAINED_BY}
-MODELS = expand(
-    "<classifiers>/{method}/n{n}_lambda{lam}/seed{seed}/model.pt",
-    seed=SEEDS,
-    allow_missing=True,
+MODELS, HISTORIES = (
+    expand(
+        "<classifiers>/{method}/n{n}_lambda{lam}/seed{seed}/{file}",
+        seed=SEEDS,
+        file=name,
+        allow_missing=True,
+    )
+    for name in ("model.pt", "history.csv")
 )
 
 
@@ -66,7 +73,7 @@ wildcard_constraints:
     shard=r"\d+",
     method="|".join(sorted({*METHODS, "baseline"})),
     n=r"\d+",
-    lam=r"[0-9.e-]+",
+    lam=r"[0-9.e+-]+",
     seed=r"\d+",
 
 
@@ -148,13 +155,68 @@ def slurm_efficiency():
 
 def run_of(method, n=config["train"]["samples"], lam=config["train"]["lambda"]):
     """Return the folder of a method's runs under <classifiers>; a baseline has no explanation loss."""
-    return f"{method}/n{n}_lambda{0 if method == 'baseline' else lam:g}"
+    return f"{method}/n{n}_lambda{spelled(0 if method == 'baseline' else lam)}"
 
 
-def seeds_of_job(wildcards):
-    """Return the seeds that a training job trains."""
-    seed = wildcards.get("seed")
-    return SEEDS if seed is None else [int(seed)]
+def spelled(number):
+    """Return the shortest text that `float` reads back as the number, such as 1, 0.12345678 or 1e-07."""
+    return repr(float(number)).removesuffix(".0")
+
+
+def training_arguments(wildcards):
+    """Return what a training reads: what the table says of its method, and settings."""
+    return {
+        "recipe": methods.METHODS[wildcards.method].recipe,
+        "task": TASK,
+        "settings": pick(
+            "train",
+            "network",
+            "width",
+            "max_pool",
+            "epochs",
+            "batch_size",
+            "learning_rate",
+            "validate_every",
+        ),
+        "reading": READING,
+        "device": config["device"],
+    }
+
+
+def training_code(wildcards):
+    """Return a hash of a training's code: with its network and its explanation loss, which it imports by name."""
+    loss = methods.METHODS[wildcards.method].loss
+    return code_hash("train_classifier", NETWORK, *([LOSSES[loss]] if loss else []))
+
+
+def evaluation_arguments(wildcards):
+    """Return what the scoring of a method reads."""
+    return {
+        "task": TASK,
+        "sees": methods.METHODS[wildcards.method].sees,
+        "threshold": config["evaluate"]["threshold"],
+        "reading": READING,
+    }
+
+
+def not_yet_trained():
+    """Return the methods whose first training one job does for all seeds: those without any model of these seeds.
+
+    A process that Snakemake starts for a single job does as the main one decided, whatever models lie there by now.
+    """
+    if config["train"]["seeds_per_job"] != "all":
+        return []
+    known = sorted({*METHODS, "baseline"})
+    if not is_main_process(workflow):
+        return known
+    folder = Path(f"{RESULTS}/classifiers/{TASK}")
+    return [
+        method
+        for method in known
+        if not any(
+            list(folder.glob(f"{method}/*/seed{seed}/model.pt")) for seed in SEEDS
+        )
+    ]
 
 
 def of_methods(name):
@@ -190,3 +252,4 @@ SAMPLES = {
     "crops_file": "<results>/samples/shards.csv",
 }
 READING = pick("samples", "margin_mm", "grid", "intensity", "window", "cue")
+NOT_YET_TRAINED = not_yet_trained()

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import torch
 
+from explainct.config.methods import METHODS
 from explainct.data.samples.blocks import lesion_box
 from explainct.data.samples.reader import SampleReader
 from explainct.data.samples.resample import grid_spacing, spacing_of
 from explainct.learning.explain.postprocess import postprocess
-from explainct.learning.train.methods import METHODS
 from explainct.report.plot_style import method_label
 from explainct.report.slice_browser import BrowserLesion, Layer, write_browser
 from explainct.scoring.evaluate.explanation_file import read_explanations, read_sample_ids, read_seeds

@@ -10,12 +10,12 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from explainct.config.methods import METHODS
 from explainct.data.samples.blocks import lesion_box
 from explainct.data.samples.reader import SampleReader
 from explainct.data.samples.resample import spacing_of
-from explainct.due.paper.shown_lesions import FIRST, choose_lesions
+from explainct.data.samples.shown_lesions import FIRST, choose_lesions
 from explainct.learning.explain.postprocess import postprocess
-from explainct.learning.train.methods import METHODS
 from explainct.report.plot_style import RC, method_label, save_figure
 from explainct.scoring.evaluate.explanation_file import read_explanations, read_sample_ids, read_seeds
 from explainct.scoring.evaluate.score import seen_grid
