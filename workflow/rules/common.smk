@@ -1,8 +1,6 @@
 """What rules of several files share: names, wildcards, and where things lie."""
 
 import csv
-import hashlib
-import json
 import os
 from importlib.metadata import version
 from math import ceil
@@ -126,12 +124,6 @@ def left_out():
         ]
     count = sum(int(row["count"]) for row in lost)
     return f"{count} series were left out; {path} has the reasons." if count else ""
-
-
-def run_state():
-    """Return a hash of all settings and of all code; the values themselves would fill the screen when one changes."""
-    state = json.dumps([config, all_hashes()], sort_keys=True)
-    return hashlib.sha256(state.encode()).hexdigest()[:16]
 
 
 def every_result(wildcards):

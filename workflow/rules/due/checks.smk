@@ -10,7 +10,7 @@ rule probe_confounders:
     output:
         confounders_file=report(
             "<results>/due/tables/confounders.csv",
-            caption="../../report/confounders.rst",
+            caption="../../report/due/confounders.rst",
             category="Checks",
             labels={"result": "Confounders (CSV)"},
         ),

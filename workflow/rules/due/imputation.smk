@@ -40,7 +40,7 @@ rule evaluate_interpolator:
     output:
         report(
             "<results>/due/interpolation/metrics.json",
-            caption="../../report/interpolation.rst",
+            caption="../../report/due/interpolation.rst",
             category="Interpolation",
             labels={"result": "Scores on hidden slices (JSON)"},
         ),
