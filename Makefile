@@ -45,7 +45,7 @@ format: .venv/installed
 settings: .venv/installed
 	PYTHONPATH=workflow $(BIN)/python -m explainct.config.generate
 
-# Removes results, never the environment.
+# Removes results, never the environment nor what was downloaded to resources/.
 clean:
 	rm -rf results/* .snakemake
 

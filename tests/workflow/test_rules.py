@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from workflow_rules import ROOT, RULE_FILES, SCRIPTS, called, computing_rules, inherited, texts
 
 from explainct.runtime.job import check_names
 from explainct.runtime.requests import read_requests
-from workflow_rules import ROOT, RULE_FILES, SCRIPTS, called, computing_rules, inherited, texts
 
 REQUESTS = read_requests(ROOT / "config/resources.csv")
 CAPTIONS = sorted((ROOT / "workflow/report").rglob("*.rst"))

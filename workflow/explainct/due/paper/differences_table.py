@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from explainct.learning.train.methods import METHODS
+from explainct.config.methods import METHODS
 from explainct.runtime.files import write_csv
 from explainct.scoring.metrics.declarations import METRICS, MIDDLE_IOU
 from explainct.scoring.statistics.paired_differences import prediction_differences, value_differences

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from explainct.config.methods import METHODS
 from explainct.errors import UserError
-from explainct.learning.train.methods import METHODS
 from explainct.report.audit.due_table1 import published_for_methods
 from explainct.report.html_page import page
 from explainct.report.plot_style import method_label

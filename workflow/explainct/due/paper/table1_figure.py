@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from explainct.learning.train.methods import METHODS
+from explainct.config.methods import METHODS
 from explainct.report.plot_style import RC, method_style, save_figure
 from explainct.scoring.metrics.declarations import METRICS, MIDDLE_IOU
 from explainct.scoring.statistics.paired_differences import (

@@ -1,4 +1,4 @@
-"""The cohort's flow as a picture: a bar a unit, split into what was kept and what was lost for which reason."""
+"""The cohort's flow as a table and a picture: a bar a unit, split into what was kept, and lost for which reason."""
 
 from pathlib import Path
 from textwrap import shorten, wrap
@@ -7,13 +7,45 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
+from explainct.data.annotate.cohort_flow import count_flow
 from explainct.report.plot_style import RC, save_figure
+from explainct.runtime.files import write_csv
 
 KEPT, LOST = "#0072B2", "#BBBBBB"
 MOST_REASONS = 4
 """Reasons written below a bar; the table has all of them."""
 WIDTH, LINE = 7.2, 0.17
 """Width of the picture and height of a line, in inches."""
+
+
+def cohort_flow(
+    *,
+    scans_file: Path,
+    lesions_file: Path,
+    samples_file: Path,
+    margin_mm: float,
+    negatives_per_lesion: int,
+    cohort: str,
+    csv: Path,
+    png: Path,
+    pdf: Path,
+) -> None:
+    """Count what was found, lost and kept, from series to blocks, and draw it.
+
+    Args:
+        scans_file: the table `annotate/scans.parquet`.
+        lesions_file: the table `annotate/lesions.parquet`.
+        samples_file: the table `samples/samples.parquet`.
+        margin_mm: margin around a lesion's box in mm.
+        negatives_per_lesion: most neighbouring blocks of a lesion.
+        cohort: the cohort in words, for the title.
+        csv: becomes the table of `explainct.data.annotate.cohort_flow.count_flow`.
+        png: picture for the report.
+        pdf: picture for a paper.
+    """
+    tables = [pd.read_parquet(path) for path in (scans_file, lesions_file, samples_file)]
+    write_csv(count_flow(*tables, margin_mm=margin_mm, negatives_per_lesion=negatives_per_lesion), csv)
+    figure_flow(flow_file=csv, cohort=cohort, png=png, pdf=pdf)
 
 
 def figure_flow(*, flow_file: Path, cohort: str, png: Path, pdf: Path) -> None:
