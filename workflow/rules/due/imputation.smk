@@ -6,7 +6,7 @@ rule train_interpolator:
     input:
         lesions=rules.extract_annotations.output.lesions_file,
         slices=rules.extract_annotations.output.slices_file,
-        splits=rules.plan_samples.output.splits_file,
+        splits="<results>/samples/splits.parquet",
     output:
         "<results>/due/interpolation/model.pt",
     log:
@@ -35,7 +35,7 @@ rule evaluate_interpolator:
     input:
         lesions=rules.extract_annotations.output.lesions_file,
         slices=rules.extract_annotations.output.slices_file,
-        splits=rules.plan_samples.output.splits_file,
+        splits="<results>/samples/splits.parquet",
         model=rules.train_interpolator.output[0],
     output:
         report(
@@ -67,7 +67,7 @@ rule sample_variance:
     input:
         lesions=rules.extract_annotations.output.lesions_file,
         slices=rules.extract_annotations.output.slices_file,
-        splits=rules.plan_samples.output.splits_file,
+        splits="<results>/samples/splits.parquet",
         model=rules.train_interpolator.output[0],
     output:
         "<results>/due/uncertainty/variance/{shard}.h5",
@@ -126,7 +126,7 @@ rule map_weights:
     input:
         lesions=rules.extract_annotations.output.lesions_file,
         slices=rules.extract_annotations.output.slices_file,
-        samples=rules.plan_samples.output.samples_file,
+        samples="<results>/samples/samples.parquet",
         interpolator=rules.train_interpolator.output[0],
         predictor=rules.train_uncertainty.output[0],
     output:
@@ -156,7 +156,7 @@ rule fill_browsed:
     input:
         lesions=rules.extract_annotations.output.lesions_file,
         slices=rules.extract_annotations.output.slices_file,
-        samples=rules.plan_samples.output.samples_file,
+        samples="<results>/samples/samples.parquet",
         interpolator=rules.train_interpolator.output[0],
         predictor=rules.train_uncertainty.output[0],
     output:
