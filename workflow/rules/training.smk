@@ -14,7 +14,7 @@ rule train_classifier:
         slices=rules.extract_annotations.output.slices,
         samples=rules.plan_samples.output.samples_file,
         crops=rules.list_crops.output[0],
-        weights=rules.list_weights.output[0],
+        weights="<results>/due/uncertainty/weights/shards.csv",
     output:
         models=expand(
             "<classifiers>/{method}/n{n}_lambda{lam}/seed{seed}/model.pt",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from explainct.data.samples.reader import SampleReader
-from explainct.due.paper.shown_lesions import choose_lesions
+from explainct.data.samples.shown_lesions import choose_lesions
 from explainct.runtime.device import choose_compute
 from explainct.runtime.files import read_shards
 from explainct.runtime.job import job

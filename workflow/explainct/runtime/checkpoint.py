@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import torch
 
 from explainct.errors import UserError
 from explainct.runtime.files import replacing
+
+log = logging.getLogger(__name__)
 
 
 def fingerprint(settings: Mapping[str, Any]) -> str:
@@ -44,16 +47,16 @@ def load(path: str | Path) -> dict[str, Any]:
 def load_matching(path: str | Path, expected: str) -> dict[str, Any] | None:
     """Read the checkpoint of an interrupted training, or return None where there is none.
 
-    Raises:
-        UserError: the checkpoint was written under another configuration than `expected` (a fingerprint).
+    A checkpoint with another fingerprint than `expected` belongs to other settings, code or data: it is renamed, and
+    the training starts anew.
     """
     path = Path(path)
     if not path.exists():
         return None
     content = load(path)
     if content.get("fingerprint") != expected:
-        raise UserError(
-            f"{path} was written by another configuration (its fingerprint is {content.get('fingerprint')}, "
-            f"this run's is {expected}). Delete the file to train anew, or restore the earlier settings to go on."
-        )
+        aside = path.with_name(f"{path.stem}.{content.get('fingerprint')}{path.suffix}")
+        path.replace(aside)
+        log.info("%s is of other settings, code or data: kept as %s, the training starts anew", path, aside.name)
+        return None
     return content

@@ -146,7 +146,7 @@ rule figure_gap:
     input:
         lesions=rules.extract_annotations.output.lesions,
         samples=rules.plan_samples.output.samples_file,
-        weights=rules.list_weights.output[0],
+        weights="<results>/due/uncertainty/weights/shards.csv",
     output:
         png=report(
             "<results>/due/figures/gap.png",
@@ -239,7 +239,7 @@ rule slice_browser:
         slices=rules.extract_annotations.output.slices,
         samples=rules.plan_samples.output.samples_file,
         crops=rules.list_crops.output[0],
-        filled=rules.fill_browsed.output[0],
+        filled="<results>/due/uncertainty/weights/browsed.h5",
         predictions=of_methods("predictions.parquet"),
         explanations=of_methods("explanations.h5"),
     output:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from explainct.data.samples.blocks import lesion_box
 from explainct.data.samples.reader import SampleReader
 from explainct.data.samples.resample import spacing_of
-from explainct.due.paper.shown_lesions import FIRST, choose_lesions
+from explainct.data.samples.shown_lesions import FIRST, choose_lesions
 from explainct.learning.explain.postprocess import postprocess
 from explainct.learning.train.methods import METHODS
 from explainct.report.plot_style import RC, method_label, save_figure
