@@ -45,18 +45,24 @@ def load(path: str | Path) -> dict[str, Any]:
 
 
 def load_matching(path: str | Path, expected: str) -> dict[str, Any] | None:
-    """Read the checkpoint of an interrupted training, or return None where there is none.
+    """Read the checkpoint of an interrupted training, or return None where there is none that fits.
 
-    A checkpoint with another fingerprint than `expected` belongs to other settings, code or data: it is renamed, and
-    the training starts anew.
+    One that other settings, code or data made is set aside as `<name>.set_aside`, so that the training starts anew.
+
+    Args:
+        path: where the checkpoint is kept.
+        expected: fingerprint of all that the training depends on.
+
+    Raises:
+        UserError: the file cannot be read as a checkpoint.
     """
     path = Path(path)
     if not path.exists():
         return None
     content = load(path)
-    if content.get("fingerprint") != expected:
-        aside = path.with_name(f"{path.stem}.{content.get('fingerprint')}{path.suffix}")
-        path.replace(aside)
-        log.info("%s is of other settings, code or data: kept as %s, the training starts anew", path, aside.name)
-        return None
-    return content
+    if content.get("fingerprint") == expected:
+        return content
+    aside = path.with_name(f"{path.name}.set_aside")
+    path.replace(aside)
+    log.warning("%s was made by other settings, code or data: set aside as %s, training anew", path, aside.name)
+    return None

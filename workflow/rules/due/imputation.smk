@@ -56,7 +56,7 @@ rule evaluate_interpolator:
     output:
         out_file=report(
             "<results>/due/interpolation/metrics.json",
-            caption="../../report/interpolation.rst",
+            caption="../../report/due/interpolation.rst",
             category="Interpolation",
             labels={"result": "Scores on hidden slices (JSON)"},
         ),

@@ -149,7 +149,7 @@ rule interpolation_study:
     output:
         table_file=report(
             "<study>/interpolation.csv",
-            caption="../../report/study.rst",
+            caption="../../report/due/study.rst",
             category="Interpolation",
             labels={"result": "Study on contours (CSV)"},
         ),
@@ -182,7 +182,7 @@ rule interpolation_figure:
     output:
         png=report(
             "<study>/interpolation.png",
-            caption="../../report/study.rst",
+            caption="../../report/due/study.rst",
             category="Interpolation",
             labels={"result": "Study on contours: overlap"},
         ),
@@ -209,7 +209,7 @@ rule uncertainty_figure:
     output:
         png=report(
             "<study>/uncertainty.png",
-            caption="../../report/study.rst",
+            caption="../../report/due/study.rst",
             category="Interpolation",
             labels={"result": "Study on contours: uncertainty"},
         ),
