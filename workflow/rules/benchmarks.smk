@@ -94,6 +94,6 @@ rule benchmark_supervision:
             **pick("samples", "grid"),
             "device": config["device"],
         },
-        code=code_hash("benchmark_supervision"),
+        code=code_hash("benchmark_supervision", *LOSSES.values()),
     script:
         "../scripts/benchmark_supervision.py"
