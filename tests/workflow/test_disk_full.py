@@ -66,7 +66,7 @@ class Stages:
 
     def restore(self, rules: Sequence[str]) -> None:
         """Put back what the stages wrote, with its times, so that no later stage finds it new."""
-        self.disk.make_room()
+        self.disk.grow()
         self.remove(rules)
         for name in (name for rule in rules for name in OUTPUTS[rule]):
             source = self.before / name
@@ -145,7 +145,7 @@ def test_half_the_space_that_a_stage_needs(stages, rules):
     assert set(re.findall(r"Error in rule (\w+):", output)) == set(rules)
     assert len(sentences(output)) >= len(rules), output
     assert stages.left(rules) == []
-    stages.disk.make_room()
+    stages.disk.grow()
     status, output = stages.project.run("--cores", "2", "--keep-going", *targets(rules))
     assert status == 0, output[-3000:]
     assert stages.differing(rules) == []
@@ -172,7 +172,7 @@ def test_a_disk_that_others_fill_while_a_stage_writes(stages, rules, sign):
     assert "Traceback" not in output
     assert sentences(output), output
     assert stages.left(rules) == []
-    stages.disk.make_room()
+    stages.disk.grow()
     status, output = stages.project.run("--cores", "2", *targets(rules))
     assert status == 0, output[-3000:]
     if rules == ["export_masks"]:
@@ -191,7 +191,7 @@ def test_no_space_for_the_record_of_the_time(stages, rules):
     stages.disk.leave(sum(-(-(stages.before / name).stat().st_size // PAGE) * PAGE for name in OUTPUTS[rules[0]]))
     assert "OSError: [Errno 28] No space left on device" in failing(stages.project, *targets(rules))
     assert stages.left(rules) == []
-    stages.disk.make_room()
+    stages.disk.grow()
     status, output = stages.project.run("--cores", "2", *targets(rules))
     assert status == 0, output[-3000:]
     assert stages.differing(rules) == []

@@ -84,7 +84,7 @@ def test_published_numbers_stand_in_no_module(papers):
         assert not telling & set(re.findall(r"\d+(?:\.\d+)?", path.read_text())), path.name
 
 
-def test_table_1_of_due_is_that_of_the_other_room(papers):
+def test_table_1_of_due_is_that_of_table_1s_rule(papers):
     numbers = published_numbers(papers).query("table == 'Table 1, LIDC'")
     theirs = published_table("lidc").set_index(["published_method", "published_metric"])
     assert len(numbers) == len(theirs) == 36
