@@ -78,9 +78,9 @@ def test_each_mode_has_the_predictions_of_its_images(samples, tmp_path, dims):
 
 def test_the_table_has_the_means_over_seeds(samples, tmp_path):
     table = cued(tmp_path, samples, 3, tmp_path / "cued.parquet")
-    files = {"due": tmp_path / "cued.parquet", "gradia": tmp_path / "cued.parquet"}
+    files = {"methods": ["due", "gradia"], "cued_files": [tmp_path / "cued.parquet"] * 2}
     paths = {"csv": tmp_path / "cue.csv", "md": tmp_path / "cue.md"}
-    cue_table(cued_files=files, cohort="made-up cohort", strength=0.9, **paths)
+    cue_table(**files, cohort="made-up cohort", strength=0.9, **paths)
     written = pd.read_csv(paths["csv"])
     rows = written.query("method == 'due' and mode == 'reversed'").set_index("metric")
     part = table[table["mode"] == "reversed"]

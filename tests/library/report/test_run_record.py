@@ -11,7 +11,7 @@ import yaml
 from explainct.report.run_record import DEVICE, PACKAGES, devices, run_record
 from explainct.runtime.device import choose_compute
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[3]
 
 
 def test_settings_code_and_versions_come_back(tmp_path):
@@ -21,11 +21,12 @@ def test_settings_code_and_versions_come_back(tmp_path):
     logs.mkdir(parents=True)
     (logs / "due.log").write_text("2026-01-01 10:00:00,000 INFO device: cpu, 2 threads, float32\n")
     page = tmp_path / "run.html"
-    run_record(settings=settings, code={"table_1": "0123"}, logs=tmp_path / "logs", out=out, html=page)
+    hashes = {"table_1": "0123"}
+    run_record(settings=settings, code_hashes=hashes, log_folder=tmp_path / "logs", record_file=out, html=page)
     record = yaml.safe_load(out.read_text())
     assert record["settings"] == settings
     assert list(record["settings"]) == list(settings)
-    assert record["code"] == {"table_1": "0123"}
+    assert record["code"] == hashes
     assert record["packages"] == {name: version(name) for name in PACKAGES}
     assert record["devices"] == {"train_classifier": ["cpu, 2 threads, float32"]}
     assert "2026" not in out.read_text()

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.image import imread
 
 from explainct.errors import UserError
-from explainct.report.stage_times import duration, stage_times, write_stage_times
+from explainct.report.stage_times import duration, stage_times, times_of_rules
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 
@@ -25,7 +25,7 @@ def folder(tmp_path):
 
 
 def test_jobs_of_a_rule_are_added_up(folder):
-    table = stage_times(folder).set_index("stage")
+    table = times_of_rules(folder).set_index("stage")
     assert table.index.tolist() == ["train_classifier", "ingest", "table_1"]
     assert table.loc["train_classifier"].tolist() == [2, 50.0, 1100.0]
     assert table.loc["ingest", "max_rss_mib"] == 100.25
@@ -34,7 +34,7 @@ def test_jobs_of_a_rule_are_added_up(folder):
 
 def test_csv_and_chart_are_written(folder, tmp_path):
     def write():
-        write_stage_times(benchmark_folder=folder, dataset="demo", csv=tmp_path / "t.csv", png=tmp_path / "t.png")
+        stage_times(benchmark_folder=folder, dataset="demo", csv=tmp_path / "t.csv", png=tmp_path / "t.png")
         return (tmp_path / "t.png").read_bytes()
 
     assert write() == write()
@@ -47,7 +47,7 @@ def test_the_chart_of_a_long_run_is_no_higher_than_a_window(tmp_path):
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"{HEADER}{4**number % 90_000}\t0:00:01\t{90 * number}\t1\t1\t1\t0\t0\t50\t1\n")
     png = tmp_path / "t.png"
-    write_stage_times(benchmark_folder=png.parent / "benchmarks", dataset="demo", csv=tmp_path / "t.csv", png=png)
+    stage_times(benchmark_folder=png.parent / "benchmarks", dataset="demo", csv=tmp_path / "t.csv", png=png)
     height, width, _ = imread(png).shape
     assert width == 1500  # shown at about two thirds of that
     assert height < 1100
@@ -60,4 +60,4 @@ def test_a_duration_is_read_in_a_unit_of_its_own(seconds, words):
 
 def test_an_empty_folder_is_said_in_words(tmp_path):
     with pytest.raises(UserError, match="no benchmarks"):
-        stage_times(tmp_path)
+        times_of_rules(tmp_path)
