@@ -16,6 +16,8 @@ from explainct.runtime.requests import growing
 DATASET = config["dataset"]
 TASK = "lesion"
 RESULTS = f"results/{DATASET}"
+# The jobs that made the results, as written when a run starts.
+JOB_LIST = f"{RESULTS}/logs/jobs.json"
 STUDY = "results/lidc_contours/due/interpolation_study"
 
 

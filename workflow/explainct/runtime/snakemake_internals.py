@@ -8,6 +8,9 @@ import sys
 from shlex import quote
 from typing import Any
 
+from explainct.runtime.forecast import PlannedJob
+from explainct.runtime.job_list import JobFiles
+
 
 def quote_interpreter() -> None:
     """Quote the path of the Python interpreter that Snakemake starts scripts with.
@@ -38,17 +41,25 @@ def drop_benchmarks_of_cached(workflow: Any) -> None:
             rule._benchmark = None
 
 
-def planned_jobs(workflow: Any) -> list[Any]:
-    """Return the jobs that the workflow is going to run: dry runs call no hook, and hooks are given no jobs."""
-    return list(workflow.dag.needrun_jobs())
+def planned_jobs(workflow: Any) -> list[PlannedJob]:
+    """Return the jobs that a run has to do, or that a dry run lists, which counts each as finished once it is listed.
+
+    Dry runs call no hook, and hooks are given no jobs.
+    """
+    jobs = workflow.dag.needrun_jobs(exclude_finished=False)
+    return [PlannedJob(job.rule.name, job.wildcards_dict, dict(job.params.items())) for job in jobs]
 
 
-def jobs_behind(workflow: Any, rule: str) -> list[Any]:
-    """Return the jobs that those of `rule` depend on at any depth, whether they run now or ran before, in any order.
+def jobs_behind(workflow: Any, rule: str) -> list[JobFiles]:
+    """Return the jobs that those of `rule` depend on at any depth, whether they run now or ran before, sorted.
 
     Nothing where no job of `rule` is asked for. Input functions and params cannot give them: they are read before all
     jobs are known.
     """
     dag = workflow.dag
     asked = [job for job in dag.jobs if job.rule.name == rule]
-    return [job for job in dag.bfs(dag.dependencies, *asked) if job.rule.name != rule]
+    return sorted(
+        JobFiles(job.rule.name, str(job.benchmark or ""), str(job.log[0]) if job.log else "")
+        for job in dag.bfs(dag.dependencies, *asked)
+        if job.rule.name != rule
+    )
