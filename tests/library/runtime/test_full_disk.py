@@ -181,7 +181,7 @@ with job(fake_snakemake({str(disk.folder / "a.log")!r})), writing_hdf5({str(disk
         file[f"{{number}}/array"] = np.ones(2000)
 """
     disk.leave(100_000)
-    environment = {"PYTHONPATH": f"{LIBRARY.parent}:{Path(__file__).parents[2]}"}
+    environment = {"PYTHONPATH": f"{LIBRARY.parent}:{Path(__file__).parents[2] / 'helpers'}"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
@@ -195,4 +195,10 @@ def test_results_are_written_by_what_keeps_them_whole_only():
     found = {
         path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*.py") if ways.search(path.read_text("utf-8"))
     }
-    assert found == {"files.py", "paper/style.py", "train/checkpoint.py", "train/figure.py", "volume.py"}
+    assert found == {
+        "runtime/files.py",
+        "report/plot_style.py",
+        "runtime/checkpoint.py",
+        "learning/train/progress_plot.py",
+        "runtime/volume.py",
+    }

@@ -1,4 +1,4 @@
-"""What a job does with mistakes, and which code it depends on."""
+"""What a job does around its call, and how its function gets the arguments of the rule."""
 
 import errno
 import os
@@ -6,14 +6,17 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from explainct.runtime import code_hash as code
+from explainct.errors import UserError
+from explainct.runtime.job import bound, check_names
 
 ROOT = Path(__file__).parents[3]
-PATHS = {**os.environ, "PYTHONPATH": f"{ROOT / 'workflow'}:{ROOT / 'tests'}"}
+PATHS = {**os.environ, "PYTHONPATH": f"{ROOT / 'workflow'}:{ROOT / 'tests/helpers'}"}
 HEAD = """
 import os, time
 from pathlib import Path
@@ -64,7 +67,7 @@ def test_a_defect_keeps_its_traceback_in_the_log(tmp_path, body):
 
 
 def test_a_good_job_logs_and_goes_on(tmp_path):
-    status, error, log = run_job(tmp_path, "import logging; logging.getLogger('due').info('said')")
+    status, error, log = run_job(tmp_path, "import logging; logging.getLogger('explainct').info('said')")
     assert status == 0
     assert "INFO said" in log
     assert "INFO said" in error
@@ -144,51 +147,6 @@ def test_a_job_that_is_asked_for_again_runs_again(tmp_path):
         assert (tmp_path / "runs.txt").read_text().count("run") == runs
 
 
-@pytest.fixture
-def library(tmp_path, monkeypatch):
-    """A small library of three modules and a script that uses two of them."""
-    (tmp_path / "scripts").mkdir()
-    (tmp_path / "explainct/config").mkdir(parents=True)
-    (tmp_path / "explainct/stage").mkdir()
-    (tmp_path / "scripts/stage.py").write_text("import pandas\nfrom explainct.stage.used import thing\n")
-    (tmp_path / "explainct/config/__init__.py").write_text("a = 1\n")
-    (tmp_path / "explainct/__init__.py").write_text("")
-    (tmp_path / "explainct/stage/__init__.py").write_text("")
-    (tmp_path / "explainct/stage/used.py").write_text("def thing():\n    from explainct.stage import deep\n")
-    (tmp_path / "explainct/stage/deep.py").write_text("import explainct.config\n")
-    (tmp_path / "explainct/stage/other.py").write_text("x = 1\n")
-    monkeypatch.setattr(code, "ROOT", tmp_path)
-    monkeypatch.setattr(code, "IGNORED", {tmp_path / "explainct/config/__init__.py"})
-    return tmp_path
-
-
-def hash_now():
-    code._content.cache_clear()
-    code._imports.cache_clear()
-    return code.code_hash("stage")
-
-
-def test_the_code_hash_follows_imports_and_only_them(library):
-    names = [module.relative_to(library).as_posix() for module in code.modules_of("stage")]
-    assert names == ["explainct/stage/__init__.py", "explainct/stage/deep.py", "explainct/stage/used.py"]
-    before = hash_now()
-    (library / "explainct/stage/other.py").write_text("x = 2\n")
-    (library / "explainct/config/__init__.py").write_text("a = 2\n")
-    assert hash_now() == before
-    (library / "explainct/stage/deep.py").write_text("import explainct.config\ny = 2\n")
-    assert hash_now() != before
-
-
-def test_every_script_is_found_and_stays_in_its_rooms():
-    rooms = {
-        script.stem: {module.parent.name for module in code.modules_of(script.stem)}
-        for script in sorted((ROOT / "workflow/scripts").glob("*.py"))
-    }
-    assert "supervise" in rooms["train_classifier"]
-    assert not {"supervise", "explain", "evaluate"} & rooms["map_weights"]
-    assert not {"supervise", "train", "interpolate"} & rooms["extract_crops"]
-
-
 def test_a_disk_too_full_for_a_lock_is_a_sentence(tmp_path):
     head = (
         HEAD
@@ -204,3 +162,73 @@ Path.mkdir = refuse
     assert process.returncode == 1
     assert "No space left on the device" in error
     assert "Traceback" not in error
+
+
+def rule(arguments=None, **parts):
+    """Return the `snakemake` of a rule's job, with nothing in the parts that are not given."""
+    names = {"input": {}, "output": {}, "wildcards": {}, **parts}
+    params = {"arguments": arguments or {}, "code": "abc"}
+    return SimpleNamespace(rule="a_rule", params=params, threads=2, resources={"tmpdir": "/tmp"}, **names)
+
+
+def train(
+    crops_files: Sequence[Path],
+    splits_file: Path | None,
+    model_file: Path,
+    settings: dict,
+    lam: float,
+    shard: int,
+    threads: int,
+    code: str,
+    seed: int = 0,
+):
+    """Take what a rule gives."""
+
+
+def test_arguments_are_bound_by_name_and_become_what_the_function_wants():
+    job = rule(
+        {"settings": {"epochs": 3}},
+        input={"crops_files": ["a.h5", "b.h5"], "splits_file": []},
+        output={"model_file": "m.pt"},
+        wildcards={"lam": "0.5", "shard": "3", "method": "due"},
+    )
+    assert bound(train, job) == {
+        "crops_files": [Path("a.h5"), Path("b.h5")],
+        "splits_file": None,
+        "model_file": Path("m.pt"),
+        "settings": {"epochs": 3},
+        "lam": 0.5,
+        "shard": 3,
+        "threads": 2,
+        "code": "abc",
+    }
+
+
+def test_one_file_is_a_sequence_where_a_sequence_is_wanted():
+    def count(files: Sequence[Path]):
+        """Take files."""
+
+    assert bound(count, rule(input={"files": "a.h5"})) == {"files": [Path("a.h5")]}
+
+
+def draw(table_file: Path, png: Path, title: str = ""):
+    """Take a file, write a picture."""
+
+
+@pytest.mark.parametrize(
+    ("given", "offered", "words"),
+    [
+        ([{"table_file"}, set(), set()], set(), ["lacks png"]),
+        ([{"table_file"}, {"png", "pdf"}, {"title"}], set(), ["does not take, pdf"]),
+        ([{"table_file", "png"}, {"png"}, set()], set(), ["gives twice png"]),
+        ([{"table"}, {"png"}, set()], {"shard"}, ["lacks table_file", "does not take, table"]),
+    ],
+)
+def test_a_rule_that_does_not_fit_its_function_is_a_sentence(given, offered, words):
+    with pytest.raises(UserError, match="Rule a_rule") as error:
+        check_names(draw, "a_rule", given, offered)
+    assert all(word in str(error.value) for word in words)
+
+
+def test_a_rule_that_fits_its_function_passes():
+    check_names(draw, "a_rule", [{"table_file"}, {"png"}, set()], {"shard", "threads"})

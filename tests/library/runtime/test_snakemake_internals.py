@@ -55,7 +55,7 @@ def test_planned_jobs_are_those_that_run_in_dry_runs_too_from_start_to_end(tmp_p
 
 
 def test_jobs_behind_a_rule_are_all_that_it_depends_on(tmp_path):
-    toy = HEAD + CHAIN + 'onstart:\n    print("BEHIND", json.dumps(jobs_behind(workflow, "c")))\n'
+    toy = HEAD + CHAIN + 'onstart:\n    print("BEHIND", json.dumps(jobs_behind(workflow, "c", "none")))\n'
     expected = [["a", f"benchmarks/a{n}.tsv", f"logs/a{n}.log"] for n in (1, 2)]
     for targets, behind in ((["a1.txt"], []), (["c.txt", "b.txt"], expected)):
         output = run_toy(tmp_path, toy, *targets)

@@ -48,11 +48,9 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        archives = {name for name, folder in self.ingest.archives if folder is not None}
+        archives = {name for name, folder in self.ingest.archives.items() if folder}
         if not archives and not self.dataset.startswith("demo"):
             raise ValueError(f"dataset `{self.dataset}` needs a folder under `ingest.archives`")
-        if "lidc" in archives and len(archives) > 1:
-            raise ValueError("`ingest.archives.lidc` is a dataset of its own, without the pancreas archives")
         return self
 
 

@@ -50,16 +50,16 @@ def planned_jobs(workflow: Any) -> list[PlannedJob]:
     return [PlannedJob(job.rule.name, job.wildcards_dict, dict(job.params.items())) for job in jobs]
 
 
-def jobs_behind(workflow: Any, rule: str) -> list[JobFiles]:
-    """Return the jobs that those of `rule` depend on at any depth, whether they run now or ran before, sorted.
+def jobs_behind(workflow: Any, *rules: str) -> list[JobFiles]:
+    """Return the jobs that those of `rules` depend on at any depth, whether they run now or ran before, sorted.
 
-    Nothing where no job of `rule` is asked for. Input functions and params cannot give them: they are read before all
-    jobs are known.
+    Nothing where no job of these rules is asked for. Input functions and params cannot give them: they are read before
+    all jobs are known.
     """
     dag = workflow.dag
-    asked = [job for job in dag.jobs if job.rule.name == rule]
+    asked = [job for job in dag.jobs if job.rule.name in rules]
     return sorted(
         JobFiles(job.rule.name, str(job.benchmark or ""), str(job.log[0]) if job.log else "")
         for job in dag.bfs(dag.dependencies, *asked)
-        if job.rule.name != rule
+        if job.rule.name not in rules
     )

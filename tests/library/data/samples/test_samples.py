@@ -180,6 +180,18 @@ def test_an_empty_split_is_a_clear_error():
         split_patients(pd.Series(1, ["a", "b", "c"]), train=0.4, validation=0.1, always_test=[], seed=0)
 
 
+def test_a_patient_more_leaves_all_others_in_their_shards(tmp_path):
+    shards = []
+    for lesions in (lesions_table(), lesions_table().iloc[1:]):
+        lesions.to_parquet(tmp_path / "lesions")
+        files = {f"{name}_file": tmp_path / name for name in ("lesions", "samples", "splits")}
+        plan_samples(settings=SETTINGS, shards=4, seed=0, **files)
+        shards.append(pd.read_parquet(tmp_path / "samples").groupby("patient_id")["shard"].unique())
+    assert all(len(numbers) == 1 for numbers in shards[0])
+    assert shards[0].drop(set(shards[0].index) - set(shards[1].index)).astype(str).equals(shards[1].astype(str))
+    assert len(shards[0]) == len(shards[1]) + 1
+
+
 def test_samples_are_blocks_and_neighbours_of_equal_size(cohort):
     samples = pd.read_parquet(cohort / "samples.parquet")
     splits = pd.read_parquet(cohort / "splits.parquet").set_index("patient_id").split
@@ -272,7 +284,7 @@ def test_crops_hold_the_scans_voxels_and_the_store_shows_them(cohort, monkeypatc
     names = ("series", "lesions", "samples")
     files = {f"{name}_file": cohort / f"{name}.parquet" for name in names}
     for shard in (0, 1):
-        extract_crops(archives={"lidc": str(cohort)}, shard=shard, out=cohort / f"{shard}.h5", **files)
+        extract_crops(archives={"lidc": str(cohort)}, shard=shard, shard_file=cohort / f"{shard}.h5", **files)
     native = {**SETTINGS, "grid": (6, 17, 19)}
     shards = [cohort / "0.h5", cohort / "1.h5"]
     store = SampleReader(shards, cohort / "slices.h5", cohort / "lesions.parquet", native)

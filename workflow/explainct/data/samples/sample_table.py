@@ -7,6 +7,7 @@ import pandas as pd
 
 from explainct.data.samples.blocks import box_columns, neighbours
 from explainct.data.samples.resample import block_of, scan_shape_of
+from explainct.data.samples.shards import shard_of
 from explainct.data.samples.splits import split_patients
 from explainct.errors import UserError
 from explainct.runtime.files import write_parquet
@@ -23,8 +24,8 @@ def plan_samples(
         lesions_file: the table `annotate/lesions.parquet`.
         samples_file: where the samples go.
         splits_file: where the splits go.
-        settings: the settings `samples`.
-        shards: number of files that the lesions' crops are spread over.
+        settings: the settings `samples` (margin, negatives, shares of the splits).
+        shards: number of files that the patients' crops are spread over; some may hold none.
         seed: seed of the split and of the choice of neighbours.
 
     Raises:
@@ -45,8 +46,8 @@ def plan_samples(
     )
     split_of = splits.set_index("patient_id").split
     rows = [
-        {**row, "split": split_of[lesion.patient_id], "shard": number % shards}
-        for number, (_, lesion) in enumerate(lesions.iterrows())
+        {**row, "split": split_of[lesion.patient_id], "shard": shard_of(lesion.patient_id, shards)}
+        for _, lesion in lesions.iterrows()
         for row in samples_of(lesion, settings["margin_mm"], settings["negatives_per_lesion"], seed)
     ]
     write_parquet(splits, splits_file)

@@ -29,6 +29,12 @@ def split_patients(
 
     Raises:
         UserError: a split would be empty.
+
+    >>> table = split_patients(pd.Series(1, list("abcdefghij")), train=0.1, validation=0.3, always_test=["a"], seed=0)
+    >>> table["split"].value_counts().to_dict()
+    {'test': 6, 'validation': 3, 'train': 1}
+    >>> table["split"][0]
+    'test'
     """
     ids = sorted(labels.index)
     split = dict.fromkeys(ids, "test")
