@@ -21,6 +21,8 @@ DATASET = config["dataset"]
 TASK = find_task(config["train"]["task"]).name
 NETWORK = network_entry(config["train"]["network"])
 RESULTS = f"results/{DATASET}"
+# The jobs that made the results, as written when a run starts.
+JOB_LIST = f"{RESULTS}/logs/jobs.json"
 STUDY = "results/lidc_contours/due/interpolation_study"
 
 
