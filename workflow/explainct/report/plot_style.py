@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import matplotlib
 from matplotlib.figure import Figure
 
 from explainct.runtime.files import replacing
@@ -39,7 +40,7 @@ def method_style(method: str) -> dict[str, str]:
     return {"label": label + added, "color": color, "linestyle": line, "marker": marker}
 
 
-RC = {
+RC = {name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"} | {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 9,
@@ -52,7 +53,7 @@ RC = {
     "axes.grid": False,
     "pdf.fonttype": 42,
 }
-"""Settings of matplotlib for all pictures."""
+"""Settings of matplotlib for all pictures, each of them, so that no `matplotlibrc` of the user reaches one."""
 
 DPI = 150
 
