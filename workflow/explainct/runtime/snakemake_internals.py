@@ -1,0 +1,59 @@
+"""What the workflow takes from Snakemake that is no documented interface: all of it is here, each use with its reason.
+
+A test of each function fails on a version of Snakemake where it does not hold; `min_version` in workflow/Snakefile is
+the version that is tested.
+"""
+
+import sys
+from shlex import quote
+from typing import Any
+
+
+def quote_interpreter() -> None:
+    """Quote the path of the Python interpreter that Snakemake starts scripts with.
+
+    Snakemake puts the path as it is into a shell command, which fails in a folder whose name has a space or a character
+    that the shell reads. Each process that runs a script has to call this, so it stands in the Snakefile.
+    """
+    if not sys.executable.startswith("'"):
+        sys.executable = quote(sys.executable)
+
+
+def is_main_process(workflow: Any) -> bool:
+    """Return whether this process plans the workflow, and was not started by another one to run a job of it.
+
+    Snakemake reads the Snakefile once more in each job on a cluster and in each job that it runs in a process.
+    """
+    return workflow.is_main_process
+
+
+def drop_benchmarks_of_cached(workflow: Any) -> None:
+    """Take the benchmark file from each rule whose outputs may come from Snakemake's cache.
+
+    What comes from the cache has no time to record, so Snakemake refuses rules that have both, and no directive takes
+    a benchmark file from a rule.
+    """
+    for rule in workflow.rules:
+        if rule.cache.output:
+            rule._benchmark = None
+
+
+def planned_jobs(workflow: Any) -> list[Any]:
+    """Return the jobs that the workflow is going to run: dry runs call no hook, and hooks are given no jobs."""
+    return list(workflow.dag.needrun_jobs())
+
+
+def jobs_behind(workflow: Any, rule: str) -> list[Any]:
+    """Return the jobs that those of `rule` depend on at any depth, whether they run now or ran before, in any order.
+
+    Nothing where no job of `rule` is asked for. Input functions and params cannot give them: they are read before all
+    jobs are known.
+    """
+    dag = workflow.dag
+    asked = [job for job in dag.jobs if job.rule.name == rule]
+    return [job for job in dag.bfs(dag.dependencies, *asked) if job.rule.name != rule]
+
+
+def settings_files(workflow: Any) -> list[str]:
+    """Return the files that settings were read from: those of the command line, and the workflow's own."""
+    return [str(path) for path in workflow.configfiles]
