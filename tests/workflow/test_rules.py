@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from workflow_rules import ROOT, RULE_FILES, SCRIPTS, called, computing_rules, inherited, texts
 
 from explainct.runtime.job import check_names
 from explainct.runtime.requests import read_requests
-from workflow_rules import ROOT, RULE_FILES, SCRIPTS, called, computing_rules, inherited, texts
 
 REQUESTS = read_requests(ROOT / "config/resources.csv")
 CAPTIONS = sorted((ROOT / "workflow/report").rglob("*.rst"))
@@ -120,7 +120,7 @@ def test_a_caption_ends_with_what_made_its_figure(path):
     assert made_by == "Made by rule ``{{ snakemake.rule }}``, code ``{{ snakemake.params.code }}``;"
     assert settings in (
         "settings: the job parameters below.",  # of what is asked for by name, without a record of the run
-        "settings, packages and devices: ``results/{{ snakemake.config[\"dataset\"] }}/run.yaml``.",
+        'settings, packages and devices: ``results/{{ snakemake.config["dataset"] }}/run.yaml``.',
     )
 
 

@@ -1,7 +1,10 @@
 """Settings: one source, clear answers."""
 
 import json
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -56,6 +59,32 @@ def test_missing_settings_take_their_default_and_given_ones_stay():
         ({"samples": {"train": 0.9}}, ["`samples`", "below 1", "0.9"]),
         ({"samples": {"window": [100, -100]}}, ["window must rise"]),
         ({"dataset": "mine"}, ["`mine`", "`ingest.archives`"]),
+        ({"dataset": "published"}, ["`dataset: published`", "choose another"]),
+        ({"train.epochs": 3}, ["`train.epochs` is written flat", "write `train: {epochs: 3}`"]),
+        ({"train.epoch": 3}, ["`train.epoch` is written flat", "write `train: {epochs: 3}`"]),
+        ({"samples": {"cue.size": 0.25}}, ["is written flat", "write `samples: {cue: {size: 0.25}}`"]),
+        ({"train": None}, ["Section `train` is None", "leave the section out"]),
+        ({"seed": -1}, ["`seed` is -1", "greater than or equal to 0"]),
+        ({"train": {"seeds": [0, -1]}}, ["`train.seeds.1` is -1", "greater than or equal to 0"]),
+        ({"train": {"seeds": [0, 2, 0]}}, ["`train.seeds` is [0, 2, 0]", "0 stands there more than once"]),
+        ({"train": {"methods": ["due", "due"]}}, ["`train.methods` is ['due', 'due']", "more than once"]),
+        ({"evaluate": {"explainers": ["occlusion", "occlusion"]}}, ["`evaluate.explainers`", "more than once"]),
+        ({"paper": {"figures": [4, 4]}}, ["`paper.figures`", "more than once"]),
+        ({"paper": {"samples": [4, 4]}}, ["`paper.samples`", "more than once"]),
+        ({"paper": {"lambdas": [1, 1.0]}}, ["`paper.lambdas`", "more than once"]),
+        ({"study": {"every": [2, 2]}}, ["`study.every`", "more than once"]),
+        ({"study": {"learned": ["diffusion", "diffusion"]}}, ["`study.learned`", "more than once"]),
+        ({"study": {"check_steps": [8, 4]}}, ["`study`", "check_steps must ascend, got [8, 4]"]),
+        ({"study": {"test": 1}}, ["`study.test` is 1", "less than 1"]),
+        ({"samples": {"train": 0}}, ["`samples.train` is 0", "greater than 0"]),
+        ({"samples": {"validation": 0}}, ["`samples.validation` is 0", "greater than 0"]),
+        ({"interpolate": {"channels": [12]}}, ["`interpolate.channels.0` is 12", "multiple of 8"]),
+        ({"interpolate": {"channels": []}}, ["`interpolate.channels` is []", "at least 1 item"]),
+        ({"interpolate": {"channels": [8, 8, 8, 8]}}, ["`interpolate.channels`", "at most 3 items"]),
+        ({"train": {"width": 0.01}}, ["`train.width` is 0.01", "greater than or equal to 0.015625"]),
+        ({"evaluate": {"explained_methods": ["due_sdf"]}}, ["`evaluate.explained_methods` names due_sdf", "`train.m"]),
+        ({"train": {"samples": 30}}, ["`train.samples` asks for 30", "49 patients give 23", "`ingest.demo_patients`"]),
+        ({"paper": {"figures": [3], "samples": [8, 40]}}, ["`paper.samples` asks for 40", "49 patients give 23"]),
     ],
 )
 def test_a_wrong_setting_is_answered_in_a_sentence(values, words):
@@ -64,3 +93,25 @@ def test_a_wrong_setting_is_answered_in_a_sentence(values, words):
     for word in words:
         assert word in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def with_each_number(settings: Mapping[str, Any], number: float, prefix: str = "") -> Iterator[tuple[str, dict]]:
+    """Yield the name of each fractional setting and the settings in which it alone is `number`."""
+    for name, value in settings.items():
+        path = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            for inner, changed in with_each_number(value, number, f"{path}."):
+                yield inner, {name: changed}
+        elif isinstance(value, float):
+            yield path, {name: number}
+        elif isinstance(value, list) and value and isinstance(value[0], float):
+            yield path, {name: [number, *value[1:]]}
+
+
+@pytest.mark.parametrize("number", [math.inf, math.nan])
+def test_no_number_is_infinite(number):
+    named = dict(with_each_number(read_config({}), number))
+    assert {"samples.window", "train.learning_rate", "paper.lambdas"} <= named.keys()
+    for path, values in named.items():
+        with pytest.raises(UserError, match=rf"`{path}(\.0)?` is (inf|nan)"):
+            read_config(values)

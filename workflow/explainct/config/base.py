@@ -24,7 +24,9 @@ def _without_repetition(values: tuple[Item, ...]) -> tuple[Item, ...]:
     return values
 
 
-Distinct = Annotated[tuple[Item, ...], AfterValidator(_without_repetition), Field(json_schema_extra={"uniqueItems": True})]
+Distinct = Annotated[
+    tuple[Item, ...], AfterValidator(_without_repetition), Field(json_schema_extra={"uniqueItems": True})
+]
 """A list in which each value occurs once."""
 
 

@@ -77,9 +77,9 @@ class Study(Settings):
     splits: str | None = Field(
         None, description="CSV file with `patient_id` and `split` (`test` or another word), in place of a draw."
     )
-    learned: Distinct[
-        Literal["regression", "diffusion", "diffusion_one_reader", "diffusion_draws", "uncertainty"]
-    ] = Field((), description="Learned methods that are trained and compared with the classical ones.")
+    learned: Distinct[Literal["regression", "diffusion", "diffusion_one_reader", "diffusion_draws", "uncertainty"]] = (
+        Field((), description="Learned methods that are trained and compared with the classical ones.")
+    )
     check_gaps: Count = Field(40, description="Gaps on which draws are checked, and the predictor compared with them.")
     check_steps: tuple[Count, ...] = Field(
         (4, 8, 16, 32), min_length=1, description="Lengths of the chain that are checked, ascending."

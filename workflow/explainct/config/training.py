@@ -59,12 +59,15 @@ class Train(Settings):
     samples: int = Field(20, ge=2, description="Balanced training samples, one per patient (published: 20, 50, 100).")
     lambda_: Annotated[float, Field(ge=0)] = Field(1.0, alias="lambda", description="Weight of the explanation loss.")
     seeds: Distinct[Annotated[int, Field(ge=0)]] = Field(
-        (0, 1, 2), min_length=1, description="Independent runs (published: 5).")
+        (0, 1, 2), min_length=1, description="Independent runs (published: 5)."
+    )
     epochs: Count = Field(10, description="Epochs (published: 50).")
     batch_size: int = Field(5, ge=2, description="Samples per step (published: 16).")
     learning_rate: Positive = Field(0.001, description="Learning rate of Adam (published: 0.001).")
     width: float = Field(
-        0.125, ge=1 / 64, description="Width of the 3D ResNet-18 (published: 1, 33.16 M parameters; 1/64 has one channel)."
+        0.125,
+        ge=1 / 64,
+        description="Width of the 3D ResNet-18 (published: 1, 33.16 M parameters; 1/64 has one channel).",
     )
     max_pool: bool = Field(False, description="Max-pool after the stem (published: true); false suits a smaller grid.")
     validate_every: Count = Field(5, description="Epochs between validations.")

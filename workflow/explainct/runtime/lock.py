@@ -107,7 +107,7 @@ def _open(path: Path) -> IO[bytes]:
 
 
 def lock_file(handle: IO[Any]) -> bool:
-    """Lock an open file until this process ends if it is free; tell whether it was.
+    """Lock an open file, until it is closed, if it is free; tell whether it was.
 
     On a disk that has no locks every file is free, and one warning in each process says so.
     """
@@ -124,8 +124,9 @@ def lock_file(handle: IO[Any]) -> bool:
 
 @cache
 def _warn_lockless(folder: Path) -> None:
+    """Say once in this process what nothing protects."""
     print(  # noqa: T201
-        f"The disk of {folder} has no locks, so nothing keeps a second run in this folder, or a job that an earlier "
-        "run left behind, from writing the same files, or two jobs from computing on one GPU: start one run at a time.",
+        f"The disk of {folder} has no locks: start one run at a time in this folder, since nothing keeps two, or a job "
+        "that a killed run left behind, from writing the same files or computing on the same GPU.",
         file=sys.stderr,
     )
