@@ -67,7 +67,7 @@ class Train(Settings):
     width: float = Field(
         0.125,
         ge=1 / 64,
-        description="Width of the 3D ResNet-18 (published: 1, 33.16 M parameters; 1/64 has one channel).",
+        description="Width of the 3D ResNet-18 (published: 1, 33.16 M parameters).",
     )
     max_pool: bool = Field(False, description="Max-pool after the stem (published: true); false suits a smaller grid.")
     validate_every: Count = Field(5, description="Epochs between validations.")
