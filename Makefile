@@ -1,5 +1,6 @@
 # make demo   the whole pipeline on the demo cohort, from DICOM to Table 1 and the report;
 #             make demo CONFIG=mine.yaml runs it with the settings of that file
+# make report   the report alone, of the results that are there; takes CONFIG too
 # make test   style, workflow lint, tests with coverage
 # make test-slow   the cache between copies, and a disk that is full in the middle of each stage: 15 minutes
 # make test-slurm   tests on a SLURM of two nodes that they start on this machine: 30 minutes
@@ -8,12 +9,16 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 # Programs are started with `python -m`: the scripts that pip writes fail in a folder whose name has a blank and a dollar sign.
 BIN := .venv/bin
 SETTINGS := $(if $(CONFIG),--configfile $(CONFIG))
+DATASET = $(shell PYTHONPATH=workflow $(BIN)/python -m explainct.config $(CONFIG))
 
-.PHONY: demo test test-slow test-slurm format settings clean
+.PHONY: demo report test test-slow test-slurm format settings clean
 
 demo: .venv/installed
 	$(BIN)/python -m snakemake --cores $(CORES) $(SETTINGS)
-	$(BIN)/python -m snakemake --report results/report.html --report-stylesheet workflow/report/report.css $(SETTINGS)
+	@$(MAKE) --no-print-directory report
+
+report: .venv/installed
+	$(BIN)/python -m snakemake --report results/$(DATASET)/report.html --report-stylesheet workflow/report/report.css $(SETTINGS)
 
 test: .venv/installed
 	$(BIN)/python -m ruff check .
@@ -41,7 +46,7 @@ format: .venv/installed
 settings: .venv/installed
 	PYTHONPATH=workflow $(BIN)/python -m explainct.config.generate
 
-# Removes results, never the environment.
+# Removes results, never the environment nor what was downloaded to resources/.
 clean:
 	rm -rf results/* .snakemake
 

@@ -123,7 +123,7 @@ def test_masks_are_exported_without_the_planted_identity(finished):
         "benchmark_annotation",
         "benchmark_crop",
         "benchmark_supervision",
-        *(f"results/download/{archive}.csv" for archive in ("lidc", "nih_pancreas", "msd_pancreas")),
+        *(f"resources/archives/{archive}.csv" for archive in ("lidc", "nih_pancreas", "msd_pancreas")),
     ],
 )
 def test_what_is_asked_for_by_name_has_a_plan(finished, target):

@@ -4,14 +4,11 @@
 rule explain_classifier:
     """Predict every test sample and explain every test lesion, for all seeds of a run."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
-        samples=rules.plan_samples.output.samples_file,
-        crops=rules.list_crops.output[0],
-        models=MODELS,
+        **SAMPLES,
+        model_files=MODELS,
     output:
-        predictions="<classifiers>/{method}/n{n}_lambda{lam}/predictions.parquet",
-        explanations="<classifiers>/{method}/n{n}_lambda{lam}/explanations.h5",
+        predictions_file="<classifiers>/{method}/n{n}_lambda{lam}/predictions.parquet",
+        explanations_file="<classifiers>/{method}/n{n}_lambda{lam}/explanations.h5",
     log:
         "<logs>/explain_classifier/{method}_n{n}_lambda{lam}.log",
     benchmark:
@@ -22,10 +19,11 @@ rule explain_classifier:
     resources:
         **asks("explain_classifier"),
     params:
-        seeds=SEEDS,
-        settings=TRAINING,
-        samples=config["samples"],
-        device=config["device"],
+        arguments={
+            **pick("train", "task", "batch_size"),
+            "reading": READING,
+            "device": config["device"],
+        },
         code=code_hash("explain_classifier"),
     script:
         "../scripts/explain_classifier.py"
@@ -34,15 +32,12 @@ rule explain_classifier:
 rule evaluate_classifier:
     """Score the predictions and explanations of a run."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
-        samples=rules.plan_samples.output.samples_file,
-        crops=rules.list_crops.output[0],
-        predictions=rules.explain_classifier.output.predictions,
-        explanations=rules.explain_classifier.output.explanations,
+        **SAMPLES,
+        predictions_file=rules.explain_classifier.output.predictions_file,
+        explanations_file=rules.explain_classifier.output.explanations_file,
     output:
-        metrics="<classifiers>/{method}/n{n}_lambda{lam}/metrics.parquet",
-        lesions="<classifiers>/{method}/n{n}_lambda{lam}/lesions.parquet",
+        metrics_file="<classifiers>/{method}/n{n}_lambda{lam}/metrics.parquet",
+        lesion_metrics_file="<classifiers>/{method}/n{n}_lambda{lam}/lesions.parquet",
     log:
         "<logs>/evaluate_classifier/{method}_n{n}_lambda{lam}.log",
     benchmark:
@@ -53,8 +48,7 @@ rule evaluate_classifier:
     resources:
         **asks("evaluate_classifier"),
     params:
-        threshold=config["evaluate"]["threshold"],
-        samples=config["samples"],
+        arguments=evaluation_arguments,
         code=code_hash("evaluate_classifier"),
     script:
         "../scripts/evaluate_classifier.py"
@@ -63,13 +57,10 @@ rule evaluate_classifier:
 rule compare_explainers:
     """Explain some test lesions by every explainer, and score them."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
-        samples=rules.plan_samples.output.samples_file,
-        crops=rules.list_crops.output[0],
-        models=MODELS,
+        **SAMPLES,
+        model_file=MODELS[0],
     output:
-        report(
+        explainers_file=report(
             "<classifiers>/{method}/n{n}_lambda{lam}/explainers.csv",
             caption="../report/explainers.rst",
             category="Checks",
@@ -85,11 +76,13 @@ rule compare_explainers:
     resources:
         **asks("compare_explainers"),
     params:
-        settings=config["evaluate"],
-        batch_size=config["train"]["batch_size"],
-        samples=config["samples"],
-        seed=config["seed"],
-        device=config["device"],
+        arguments={
+            **pick("train", "task", "batch_size"),
+            **pick("evaluate", "explained", "explainers", "threshold"),
+            "seed": config["seed"],
+            "reading": READING,
+            "device": config["device"],
+        },
         code=code_hash("compare_explainers"),
     script:
         "../scripts/compare_explainers.py"
@@ -98,13 +91,10 @@ rule compare_explainers:
 rule predict_cued:
     """Predict every test sample with the cue aligned, absent and reversed."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
-        samples=rules.plan_samples.output.samples_file,
-        crops=rules.list_crops.output[0],
-        models=MODELS,
+        **SAMPLES,
+        model_files=MODELS,
     output:
-        "<classifiers>/{method}/n{n}_lambda{lam}/cued.parquet",
+        cued_file="<classifiers>/{method}/n{n}_lambda{lam}/cued.parquet",
     log:
         "<logs>/predict_cued/{method}_n{n}_lambda{lam}.log",
     benchmark:
@@ -115,10 +105,11 @@ rule predict_cued:
     resources:
         **asks("predict_cued"),
     params:
-        seeds=SEEDS,
-        settings=TRAINING,
-        samples=config["samples"],
-        device=config["device"],
+        arguments={
+            **pick("train", "task", "batch_size"),
+            "reading": READING,
+            "device": config["device"],
+        },
         code=code_hash("predict_cued"),
     script:
         "../scripts/predict_cued.py"

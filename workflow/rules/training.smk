@@ -1,35 +1,57 @@
-"""Training: classifiers, each method with all its seeds (DUE, section 4.1)."""
-
-# The seeds that one job trains, as they stand in paths.
-SEEDS_OF_JOB = SEEDS if config["train"]["seeds_per_job"] == "all" else ["{seed}"]
-TRAINING_JOB = "{method}_n{n}_lambda{lam}" + (
-    "" if SEEDS_OF_JOB == SEEDS else "_seed{seed}"
-)
+"""Training: classifiers, a method with one seed or with all (DUE, section 4.1)."""
 
 
 rule train_classifier:
-    """Train one method with all seeds; a cut job goes on where it stopped."""
+    """Train one method with one seed; a cut job goes on where it stopped."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
-        samples=rules.plan_samples.output.samples_file,
-        crops=rules.list_crops.output[0],
-        weights=rules.list_weights.output[0],
+        **SAMPLES,
+        weights_file="<results>/due/uncertainty/weights/shards.csv",
     output:
-        models=expand(
-            "<classifiers>/{method}/n{n}_lambda{lam}/seed{seed}/model.pt",
-            seed=SEEDS_OF_JOB,
-            allow_missing=True,
-        ),
-        histories=expand(
-            "<classifiers>/{method}/n{n}_lambda{lam}/seed{seed}/history.csv",
-            seed=SEEDS_OF_JOB,
-            allow_missing=True,
-        ),
-        progress=report(
+        model_files="<classifiers>/{method}/n{n}_lambda{lam}/seed{seed}/model.pt",
+        history_files="<classifiers>/{method}/n{n}_lambda{lam}/seed{seed}/history.csv",
+    log:
+        "<logs>/train_classifier/{method}_n{n}_lambda{lam}_seed{seed}.log",
+    benchmark:
+        "<benchmarks>/train_classifier/{method}_n{n}_lambda{lam}_seed{seed}.tsv"
+    conda:
+        "../../envs/explainct.yaml"
+    threads: THREADS
+    resources:
+        **asks("train_classifier"),
+    params:
+        arguments=training_arguments,
+        code=training_code,
+    script:
+        "../scripts/train_classifier.py"
+
+
+if NOT_YET_TRAINED:
+
+    # One job for all seeds reads the samples once. What has some models gets the missing ones seed by seed, so that a
+    # seed added trains itself alone.
+    use rule train_classifier as train_all_seeds with:
+        output:
+            model_files=MODELS,
+            history_files=HISTORIES,
+        log:
+            "<logs>/train_all_seeds/{method}_n{n}_lambda{lam}.log",
+        benchmark:
+            "<benchmarks>/train_all_seeds/{method}_n{n}_lambda{lam}.tsv"
+        wildcard_constraints:
+            method="|".join(NOT_YET_TRAINED),
+
+    ruleorder: train_all_seeds > train_classifier
+
+
+rule plot_progress:
+    """Draw losses and validation score of each training of a run."""
+    input:
+        history_files=HISTORIES,
+    output:
+        progress_files=report(
             expand(
                 "<classifiers>/{method}/n{n}_lambda{lam}/seed{seed}/progress.png",
-                seed=SEEDS_OF_JOB,
+                seed=SEEDS,
                 allow_missing=True,
             ),
             caption="../report/progress.rst",
@@ -37,20 +59,15 @@ rule train_classifier:
             subcategory="{method}",
         ),
     log:
-        f"<logs>/train_classifier/{TRAINING_JOB}.log",
+        "<logs>/plot_progress/{method}_n{n}_lambda{lam}.log",
     benchmark:
-        f"<benchmarks>/train_classifier/{TRAINING_JOB}.tsv"
+        "<benchmarks>/plot_progress/{method}_n{n}_lambda{lam}.tsv"
     conda:
         "../../envs/explainct.yaml"
-    threads: THREADS
+    threads: 1
     resources:
-        **asks("train_classifier"),
+        **asks("plot_progress"),
     params:
-        seeds=seeds_of_job,
-        settings=TRAINING,
-        samples=config["samples"],
-        device=config["device"],
-        folder="<classifiers>/{method}/n{n}_lambda{lam}",
-        code=code_hash("train_classifier"),
+        code=code_hash("plot_progress"),
     script:
-        "../scripts/train_classifier.py"
+        "../scripts/plot_progress.py"

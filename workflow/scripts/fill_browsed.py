@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from explainct.due.paper.shown_lesions import choose_lesions
+from explainct.data.samples.shown_lesions import choose_lesions
 from explainct.due.uncertainty.voxel_weights import map_weights
 from explainct.runtime.device import choose_compute
 from explainct.runtime.job import job

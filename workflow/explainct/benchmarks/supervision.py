@@ -13,8 +13,10 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from explainct.benchmarks.due_published_step import PublishedWeights, published_step
-from explainct.learning.networks.resnet import ExplainableResNet, placed
-from explainct.learning.train.methods import METHODS
+from explainct.config.methods import METHODS
+from explainct.data.samples.tasks import TASKS
+from explainct.learning.networks.classifier import map_shape, placed
+from explainct.learning.networks.resnet import ExplainableResNet
 from explainct.learning.train.step import Batch, build_supervision, training_step
 from explainct.runtime.device import Compute
 from explainct.runtime.files import write_csv
@@ -58,9 +60,11 @@ def benchmark_supervision(
     batch = _random_batch(settings["batch_size"], grid, compute)
     weights = PublishedWeights(batch[2], **predictor)
     steps = {PLAIN: _plain_step, PUBLISHED: partial(published_step, weights=weights)}
+    task = TASKS["lesion"]
+    cells = map_shape("resnet18", grid, dims=3, outputs=task.outputs, settings=settings)
     for name in CASES:
-        supervision = build_supervision(METHODS[name], settings, grid, compute)
-        steps[name] = partial(training_step, supervision=supervision, lambda_=settings["lambda"])
+        supervision = build_supervision(METHODS[name], task, cells, grid, compute)
+        steps[name] = partial(training_step, task=task, supervision=supervision, lambda_=settings["lambda"])
     times = _time(steps, network, batch, settings["learning_rate"], repeats, compute)
     seconds = {name: median(values) for name, values in times.items()}
     pairs = [(name, seconds[name], seconds[PLAIN]) for name in CASES]

@@ -53,13 +53,11 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        archives = {name for name, folder in self.ingest.archives if folder is not None}
+        archives = {name for name, folder in self.ingest.archives.items() if folder}
         if self.dataset in NOT_DATASETS:
             raise ValueError(f"`dataset: {self.dataset}` is the name of another folder under results; choose another")
         if not archives and not self.dataset.startswith("demo"):
             raise ValueError(f"dataset `{self.dataset}` needs a folder under `ingest.archives`")
-        if "lidc" in archives and len(archives) > 1:
-            raise ValueError("`ingest.archives.lidc` is a dataset of its own, without the pancreas archives")
         untrained = [name for name in self.evaluate.explained_methods if name not in self.train.methods]
         if untrained:
             raise ValueError(f"`evaluate.explained_methods` names {', '.join(untrained)}, not among `train.methods`")

@@ -5,35 +5,10 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from explainct.config.base import Count, Distinct, Fraction, Positive, Settings
+from explainct.config.methods import METHODS
 
-MethodName = Literal[
-    "baseline",
-    "baseline_plus",
-    "due",
-    "due_published",
-    "due_uniform",
-    "due_minmax",
-    "due_diffusion",
-    "due_readers",
-    "due_sdf",
-    "gradia",
-    "gradia_3d",
-    "gradia_published",
-    "haics",
-    "haics_3d",
-    "haics_published",
-    "res_g",
-    "res_g_3d",
-    "res_g_published",
-    "res_l",
-    "res_l_3d",
-    "res_l_published",
-    "res_l_deep",
-    "res_l_deep_3d",
-    "res_l_deep_published",
-]
-"""Keys of `explainct.learning.train.methods.METHODS`; written out, since importing that takes torch, and so seconds."""
-
+MethodName = Literal[*METHODS]
+"""Names of the table of methods."""
 
 ExplainerName = Literal[
     "grad_cam",
@@ -55,6 +30,10 @@ class Train(Settings):
         ("baseline", "baseline_plus", "due", "gradia", "haics", "res_g", "res_l"),
         min_length=1,
         description="Methods to train and compare; docs/methods.md describes them.",
+    )
+    task: str = Field("lesion", description="What is predicted: a task of workflow/explainct/data/samples/tasks.py.")
+    network: str = Field(
+        "resnet18", description="The classifier: a network of workflow/explainct/learning/networks/registry.py."
     )
     samples: int = Field(20, ge=2, description="Balanced training samples, one per patient (published: 20, 50, 100).")
     lambda_: Annotated[float, Field(ge=0)] = Field(1.0, alias="lambda", description="Weight of the explanation loss.")

@@ -5,39 +5,14 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
+from explainct.config.methods import METHODS
 from explainct.runtime.files import replacing
-
-# Okabe and Ito's colours, which colour-blind readers tell apart; dashes and markers serve print in grey.
-_STYLES: dict[str, tuple[str, str, str]] = {
-    "baseline": ("Baseline", "#0072B2", "s"),
-    "baseline_plus": ("Baseline+", "#009E73", "^"),
-    "due": ("DUE", "#D55E00", "o"),
-    "gradia": ("GRADIA", "#56B4E9", "v"),
-    "haics": ("HAICS", "#E69F00", "P"),
-    "res_g": ("RES-G", "#CC79A7", "D"),
-    "res_l": ("RES-L", "#000000", "X"),
-    "res_l_deep": ("RES-L, deep", "#666666", "*"),
-}
-_STYLES |= {
-    f"due_{name}": (f"DUE, {words}", "#D55E00", marker)
-    for name, words, marker in (
-        ("uniform", "uniform weights", "1"),
-        ("minmax", "min-max weights", "2"),
-        ("diffusion", "diffusion's variance", "3"),
-        ("readers", "readers' weights", "4"),
-        ("sdf", "signed distance", "+"),
-    )
-}
-_FORMS: dict[str, tuple[str, str]] = {"": ("", "-"), "_3d": (" 3D", "--"), "_published": (", published", ":")}
-"""What is added to a method's label, and its line, by the end of its name."""
 
 
 def method_style(method: str) -> dict[str, str]:
-    """Return label, colour, line and marker of a method; forms of one method share colour and marker."""
-    end = next((end for end in _FORMS if end and method.endswith(end)), "")
-    label, color, marker = _STYLES[method.removesuffix(end)]
-    added, line = _FORMS[end]
-    return {"label": label + added, "color": color, "linestyle": line, "marker": marker}
+    """Return label, colour, line and marker of a method, as matplotlib takes them."""
+    style = METHODS[method]
+    return {"label": style.label, "color": style.color, "linestyle": style.line, "marker": style.marker}
 
 
 RC = {name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"} | {

@@ -35,25 +35,33 @@ PACKAGES = (
 DEVICE = re.compile(r" INFO device: (?:GPU \d+, )?(.+)$", re.MULTILINE)
 
 
-def run_record(*, settings: Mapping[str, Any], code: Mapping[str, str], logs: Path, out: Path, html: Path) -> None:
+def run_record(
+    *,
+    settings: Mapping[str, Any],
+    code_hashes: Mapping[str, str],
+    log_folder: Path,
+    record_file: Path,
+    html: Path,
+) -> None:
     """Write the record of a run, from which it can be repeated: `settings` is what `--configfile` needs.
 
     Args:
         settings: all settings, defaults filled in.
-        code: by script, the hash of the library modules that it uses.
-        logs: folder with the logs of the run's jobs.
-        out: YAML file with `settings`, `code`, `python`, the versions of `packages`, and the `devices` of each rule.
+        code_hashes: by script, the hash of the library modules that it uses.
+        log_folder: folder with the logs of the run's jobs.
+        record_file: YAML file with `settings`, `code`, `python`, the versions of `packages`, and
+            the `devices` of each rule.
         html: the same as a page.
     """
     record = {
         "settings": dict(settings),
-        "code": dict(code),
+        "code": dict(code_hashes),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
-        "devices": devices(logs),
+        "devices": devices(log_folder),
     }
     text = yaml.safe_dump(record, sort_keys=False, width=120)
-    write_text(text, out)
+    write_text(text, record_file)
     write_text(page("Settings, code, packages and devices", f"<pre>{escape(text)}</pre>"), html)
 
 

@@ -14,7 +14,7 @@ from explainct.runtime.files import write_csv
 UNITS = (("h", 3600), ("min", 60), ("s", 1))
 
 
-def stage_times(benchmark_folder: Path) -> pd.DataFrame:
+def times_of_rules(benchmark_folder: Path) -> pd.DataFrame:
     """Return one row per rule: how many jobs ran, their seconds in all, and the largest memory of a job.
 
     Args:
@@ -40,13 +40,13 @@ def stage_times(benchmark_folder: Path) -> pd.DataFrame:
     return table.sort_values(["seconds", "stage"], ascending=[False, True], ignore_index=True)
 
 
-def write_stage_times(*, benchmark_folder: Path, dataset: str, csv: Path, png: Path) -> None:
+def stage_times(*, benchmark_folder: Path, dataset: str, csv: Path, png: Path) -> None:
     """Write time and memory of all stages to a CSV file and a bar chart.
 
     Raises:
         UserError: the folder holds no benchmarks.
     """
-    table = stage_times(benchmark_folder)
+    table = times_of_rules(benchmark_folder)
     write_csv(table, csv)
     with matplotlib.rc_context(RC):
         save_figure(_bars(table, dataset), png)

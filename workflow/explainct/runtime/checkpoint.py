@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import torch
 
 from explainct.errors import UserError
 from explainct.runtime.files import replacing
+
+log = logging.getLogger(__name__)
 
 
 def fingerprint(settings: Mapping[str, Any]) -> str:
@@ -42,18 +45,24 @@ def load(path: str | Path) -> dict[str, Any]:
 
 
 def load_matching(path: str | Path, expected: str) -> dict[str, Any] | None:
-    """Read the checkpoint of an interrupted training, or return None where there is none.
+    """Read the checkpoint of an interrupted training, or return None where there is none that fits.
+
+    One that other settings, code or data made is set aside as `<name>.set_aside`, so that the training starts anew.
+
+    Args:
+        path: where the checkpoint is kept.
+        expected: fingerprint of all that the training depends on.
 
     Raises:
-        UserError: the checkpoint was written under another configuration than `expected` (a fingerprint).
+        UserError: the file cannot be read as a checkpoint.
     """
     path = Path(path)
     if not path.exists():
         return None
     content = load(path)
-    if content.get("fingerprint") != expected:
-        raise UserError(
-            f"{path} was written by another configuration (its fingerprint is {content.get('fingerprint')}, "
-            f"this run's is {expected}). Delete the file to train anew, or restore the earlier settings to go on."
-        )
-    return content
+    if content.get("fingerprint") == expected:
+        return content
+    aside = path.with_name(f"{path.name}.set_aside")
+    path.replace(aside)
+    log.warning("%s was made by other settings, code or data: set aside as %s, training anew", path, aside.name)
+    return None

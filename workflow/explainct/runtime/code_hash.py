@@ -22,9 +22,14 @@ MACHINERY = tuple(
         "runtime/log_file",
         "runtime/gpu_slots",
         "runtime/code_hash",
+        "learning/losses/registry",
+        "learning/networks/registry",
     )
 )
-"""Modules that decide how a job runs, not what it computes: an edit in them runs nothing again."""
+"""Modules that decide how a job runs, not what it computes: an edit in them runs nothing again.
+
+So do tables of names: rules hash the entries that their jobs use.
+"""
 
 
 def code_hash(script: str, *modules: str) -> str:
@@ -32,9 +37,10 @@ def code_hash(script: str, *modules: str) -> str:
 
     Args:
         script: name of the script.
-        modules: dotted names of further modules that the job imports by name, such as `explainct.learning.losses.res`.
+        modules: further modules that the job imports by name, as `module` or as `module:function`, such as
+            `explainct.learning.losses.res:build_res_g`.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256("".join(modules).encode())
     for module in modules_of(script, *modules):
         digest.update(module.relative_to(ROOT).as_posix().encode())
         digest.update(_content(module))
@@ -56,7 +62,7 @@ def modules_of(script: str, *modules: str) -> list[Path]:
     found: set[Path] = set()
     waiting = list(_imports(ROOT / "scripts" / f"{script}.py"))
     for name in modules:
-        files = _files([name])
+        files = _files([name.partition(":")[0]])
         if not files:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         waiting.extend(files)

@@ -4,14 +4,13 @@
 rule probe_confounders:
     """Predict the label from size, mean HU and place of the blocks alone, so that a leak shows."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
-        samples=rules.plan_samples.output.samples_file,
-        crops=rules.list_crops.output[0],
+        lesions_file="<results>/annotate/lesions.parquet",
+        samples_file="<results>/samples/samples.parquet",
+        crops_file="<results>/samples/shards.csv",
     output:
-        report(
+        confounders_file=report(
             "<results>/due/tables/confounders.csv",
-            caption="../../report/confounders.rst",
+            caption="../../report/due/confounders.rst",
             category="Checks",
             labels={"result": "Confounders (CSV)"},
         ),
@@ -25,8 +24,7 @@ rule probe_confounders:
     resources:
         **asks("probe_confounders"),
     params:
-        samples=config["samples"],
-        seed=config["seed"],
+        arguments={"seed": config["seed"]},
         code=code_hash("probe_confounders"),
     script:
         "../../scripts/probe_confounders.py"

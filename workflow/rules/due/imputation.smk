@@ -4,9 +4,9 @@
 rule train_interpolator:
     """Train the diffusion interpolator on annotated slices of training patients."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
-        splits=rules.plan_samples.output.splits_file,
+        lesions=rules.extract_annotations.output.lesions_file,
+        slices=rules.extract_annotations.output.slices_file,
+        splits="<results>/samples/splits.parquet",
     output:
         "<results>/due/interpolation/model.pt",
     log:
@@ -33,14 +33,14 @@ rule train_interpolator:
 rule evaluate_interpolator:
     """Score the interpolator on hidden slices of validation patients."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
-        splits=rules.plan_samples.output.splits_file,
+        lesions=rules.extract_annotations.output.lesions_file,
+        slices=rules.extract_annotations.output.slices_file,
+        splits="<results>/samples/splits.parquet",
         model=rules.train_interpolator.output[0],
     output:
         report(
             "<results>/due/interpolation/metrics.json",
-            caption="../../report/interpolation.rst",
+            caption="../../report/due/interpolation.rst",
             category="Interpolation",
             labels={"result": "Scores on hidden slices (JSON)"},
         ),
@@ -65,9 +65,9 @@ rule evaluate_interpolator:
 rule sample_variance:
     """Sample the variance of the interpolation in gaps of training lesions (Algorithm 1)."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
-        splits=rules.plan_samples.output.splits_file,
+        lesions=rules.extract_annotations.output.lesions_file,
+        slices=rules.extract_annotations.output.slices_file,
+        splits="<results>/samples/splits.parquet",
         model=rules.train_interpolator.output[0],
     output:
         "<results>/due/uncertainty/variance/{shard}.h5",
@@ -124,9 +124,9 @@ rule train_uncertainty:
 rule map_weights:
     """Fill the gaps of training lesions on the network's grid, and weigh every voxel."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
-        samples=rules.plan_samples.output.samples_file,
+        lesions=rules.extract_annotations.output.lesions_file,
+        slices=rules.extract_annotations.output.slices_file,
+        samples="<results>/samples/samples.parquet",
         interpolator=rules.train_interpolator.output[0],
         predictor=rules.train_uncertainty.output[0],
     output:
@@ -151,33 +151,12 @@ rule map_weights:
         "../../scripts/map_weights.py"
 
 
-rule list_weights:
-    """List the shards of weights in one file: a job that needs all of them depends on one."""
-    input:
-        of_shards("due/uncertainty/weights"),
-    output:
-        "<results>/due/uncertainty/weights/shards.csv",
-    log:
-        "<logs>/list_weights.log",
-    benchmark:
-        "<benchmarks>/list_weights.tsv"
-    conda:
-        "../../../envs/explainct.yaml"
-    threads: 1
-    resources:
-        **asks("list_weights"),
-    params:
-        code=code_hash("list_weights"),
-    script:
-        "../../scripts/list_weights.py"
-
-
 rule fill_browsed:
     """Fill the gaps of the test lesions that the browser shows."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
-        samples=rules.plan_samples.output.samples_file,
+        lesions=rules.extract_annotations.output.lesions_file,
+        slices=rules.extract_annotations.output.slices_file,
+        samples="<results>/samples/samples.parquet",
         interpolator=rules.train_interpolator.output[0],
         predictor=rules.train_uncertainty.output[0],
     output:

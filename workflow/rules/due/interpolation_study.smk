@@ -147,7 +147,7 @@ rule interpolation_study:
     output:
         table=report(
             "<study>/interpolation.csv",
-            caption="../../report/study.rst",
+            caption="../../report/due/study.rst",
             category="Interpolation",
             labels={"result": "Study on contours (CSV)"},
         ),
@@ -156,14 +156,14 @@ rule interpolation_study:
         shapes="<study>/interpolation_shapes.csv",
         png=report(
             "<study>/interpolation.png",
-            caption="../../report/study.rst",
+            caption="../../report/due/study.rst",
             category="Interpolation",
             labels={"result": "Study on contours: overlap"},
         ),
         pdf="<study>/interpolation.pdf",
         uncertainty_png=report(
             "<study>/uncertainty.png",
-            caption="../../report/study.rst",
+            caption="../../report/due/study.rst",
             category="Interpolation",
             labels={"result": "Study on contours: uncertainty"},
         ),

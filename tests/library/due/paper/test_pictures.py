@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 import explainct
+from explainct.data.samples.shown_lesions import choose_lesions
 from explainct.due.paper.figure4 import figure_4, middle_plane
 from explainct.due.paper.figure5 import figure_5
 from explainct.due.paper.filled_gap_figure import figure_gap, find_gaps
-from explainct.due.paper.shown_lesions import choose_lesions
 from explainct.errors import UserError
 
 COHORT = "semi-synthetic cohort (demo)"

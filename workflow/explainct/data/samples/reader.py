@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import h5py
 import numpy as np
@@ -17,6 +18,7 @@ from explainct.data.samples.resample import (
     slice_minmax,
     window_hu,
 )
+from explainct.runtime.files import read_shards
 
 
 class SampleReader:
@@ -26,7 +28,7 @@ class SampleReader:
         crop_files: the files `samples/{shard}.h5`, in the order of their shards.
         slices_file: the file `annotate/slices.h5`.
         lesions_file: the table `annotate/lesions.parquet`.
-        settings: the settings `samples` (margin, grid, intensity, window, cue).
+        settings: those of the settings `samples` that are read: margin_mm, grid, intensity, window, cue.
         cue_mode: how a planted cue lies in test images: `absent`, `aligned` or `reversed`; see `planted_cue`.
     """
 
@@ -43,6 +45,21 @@ class SampleReader:
         self._lesions = pd.read_parquet(lesions_file).set_index("lesion_id")
         self._settings, self._cue_mode = settings, cue_mode
         self.grid: tuple[int, int, int] = tuple(settings["grid"])
+
+    @classmethod
+    def from_files(
+        cls, *, lesions_file: Path, slices_file: Path, crops_file: Path, reading: dict, cue_mode: str = "absent"
+    ) -> Self:
+        """Build a reader from what rules give as `SAMPLES` and `READING`.
+
+        Args:
+            lesions_file: the table `annotate/lesions.parquet`.
+            slices_file: the file `annotate/slices.h5`.
+            crops_file: the list of the files of crops, `samples/shards.csv`.
+            reading: the settings that images and annotations depend on, as for the class.
+            cue_mode: how a planted cue lies in test images, as for the class.
+        """
+        return cls(read_shards(crops_file), slices_file, lesions_file, reading, cue_mode)
 
     def images(self, samples: pd.DataFrame) -> np.ndarray:
         """Return the images of `samples` (rows of `samples.parquet`) as float32 [N, D, H, W] in [0, 1]."""
@@ -77,10 +94,7 @@ class SampleReader:
 
     def block(self, sample: pd.Series) -> np.ndarray:
         """Return the voxels of one sample in HU at native resolution, int16 [K, h, w]."""
-        with h5py.File(self._crop_files[sample.shard]) as file:
-            group = file[sample.lesion_id]
-            k, i, j = (-int(value) for value in group.attrs["start"])
-            return group["image"][lesion_box(sample).shifted((k, i, j)).slices]
+        return read_block(self._crop_files, sample)
 
     def _intensity(self, image: np.ndarray) -> np.ndarray:
         if self._settings["intensity"] == "slice_minmax":
@@ -111,3 +125,16 @@ class SampleReader:
     def _on_grid(self, sample: pd.Series, mask: np.ndarray) -> np.ndarray:
         lesion = self._lesions.loc[sample.lesion_id]
         return resize_mask(paste(mask, lesion, block_of(lesion, self._settings["margin_mm"])), self.grid)
+
+
+def read_block(crop_files: Sequence[Path], sample: pd.Series) -> np.ndarray:
+    """Return the voxels of one sample in HU at native resolution, int16 [K, h, w].
+
+    Args:
+        crop_files: the files `samples/{shard}.h5`, in the order of their shards.
+        sample: a row of `samples.parquet`.
+    """
+    with h5py.File(crop_files[sample.shard]) as file:
+        group = file[sample.lesion_id]
+        k, i, j = (-int(value) for value in group.attrs["start"])
+        return group["image"][lesion_box(sample).shifted((k, i, j)).slices]

@@ -30,7 +30,7 @@ def figure_uncertainty(*, table_file: Path, png: Path, pdf: Path) -> None:
     nodule differ most in their distance to kept ones.
 
     Args:
-        table_file: the table `results/tables/uncertainty_curves.csv`, see `interpolation_study.uncertainty_curves`.
+        table_file: the table `uncertainty_curves.csv` of the study, see `interpolation_study.uncertainty_curves`.
         png: picture for the report.
         pdf: picture for a paper.
 

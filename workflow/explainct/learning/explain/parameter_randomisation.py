@@ -12,22 +12,12 @@ import torch
 from scipy.stats import spearmanr
 
 from explainct.learning.explain.explainers import explain
-from explainct.learning.networks.resnet import ExplainableResNet
+from explainct.learning.networks.registry import Classifier
 from explainct.seeds import derived_seed
-
-CASCADE: dict[str, tuple[str, ...]] = {
-    "fc": ("fc",),
-    "layer4": ("layer4",),
-    "layer3": ("layer3",),
-    "layer2": ("layer2",),
-    "layer1": ("layer1",),
-    "conv1": ("conv1", "bn1"),
-}
-"""Steps of the cascade in order, each with the modules of the trunk that it randomises."""
 
 
 def randomisation_check(
-    network: ExplainableResNet,
+    network: Classifier,
     images: torch.Tensor,
     classes: torch.Tensor,
     name: str,
@@ -60,10 +50,10 @@ def randomisation_check(
     untrained = _untrained(network, seed)
     randomised = deepcopy(network)
     rows = []
-    for layer, modules in CASCADE.items():
+    for layer, modules in network.layers.items():
         for module in modules:
-            weights = untrained.trunk.get_submodule(module).state_dict()
-            randomised.trunk.get_submodule(module).load_state_dict(weights)
+            weights = untrained.get_submodule(module).state_dict()
+            randomised.get_submodule(module).load_state_dict(weights)
         maps = explain(randomised, images, classes, name, batch_size=batch_size)
         for sample, (one, other) in enumerate(zip(trained, maps, strict=True)):
             rows.append({"layer": layer, "sample": sample, "spearman": rank_correlation(one, other)})
@@ -78,7 +68,7 @@ def rank_correlation(one: torch.Tensor, other: torch.Tensor) -> float:
     return float(spearmanr(first, second).statistic)
 
 
-def _untrained(network: ExplainableResNet, seed: int) -> ExplainableResNet:
+def _untrained(network: Classifier, seed: int) -> Classifier:
     """Return a network like `network` before any training, leaving torch's own random numbers as they were."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derived_seed(seed, "explain", "randomisation"))

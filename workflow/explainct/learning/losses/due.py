@@ -1,6 +1,9 @@
 """The explanation loss of this project's `due` and `baseline_plus`."""
 
 import torch
+from torch import nn
+
+from explainct.learning.losses.on_grid import OnGrid
 
 
 def weighted_l1(maps: torch.Tensor, target: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -23,3 +26,8 @@ def weighted_l1(maps: torch.Tensor, target: torch.Tensor, weights: torch.Tensor)
     """
     total = weights.sum()
     return (weights * (maps - target).abs()).sum() / torch.where(total > 0, total, 1)
+
+
+def build_weighted_l1(_cells: tuple[int, int, int], _grid: tuple[int, int, int]) -> nn.Module:
+    """Build the weighted L1 on the grid."""
+    return OnGrid(weighted_l1)

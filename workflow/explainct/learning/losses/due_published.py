@@ -1,6 +1,9 @@
 """DUE's explanation loss as its published code computes it."""
 
 import torch
+from torch import nn
+
+from explainct.learning.losses.on_grid import OnGrid
 
 ANNOTATED = 0.5
 """Interpolated annotations above it count as annotated."""
@@ -36,3 +39,8 @@ def binary_term(maps: torch.Tensor, target: torch.Tensor, weights: torch.Tensor)
     mask = (target > ANNOTATED).to(maps.dtype)
     difference = (torch.tanh(STEEPNESS * (maps - 0.5)) - mask).abs()
     return (mask * weights * difference).sum() / mask.sum().clamp_min(1)
+
+
+def build_published_due(_cells: tuple[int, int, int], _grid: tuple[int, int, int]) -> nn.Module:
+    """Build DUE's loss as published, on the grid."""
+    return OnGrid(published_loss)

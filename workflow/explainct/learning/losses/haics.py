@@ -1,9 +1,11 @@
 """HAICS's explanation loss (Shen et al. 2021), as RES's paper compares with it: cross-entropy of map and annotation."""
 
 import torch
+from torch import nn
 from torch.nn.functional import binary_cross_entropy
 
 from explainct.learning.losses.feature_cells import CellLabels
+from explainct.learning.losses.on_cells import OnCells
 
 EDGE = 0.01
 """How far from 0 and 1 explanations are kept: scaled ones hold both, where cross-entropy has no bound."""
@@ -32,3 +34,13 @@ def published_haics(maps: torch.Tensor, labels: CellLabels) -> torch.Tensor:
         labels: what annotations say of the cells.
     """
     return binary_cross_entropy(maps, labels.share) * (labels.sign != 0).to(maps.dtype).mean()
+
+
+def build_haics(_cells: tuple[int, int, int], _grid: tuple[int, int, int]) -> nn.Module:
+    """Build HAICS's loss on cells."""
+    return OnCells(haics)
+
+
+def build_published_haics(_cells: tuple[int, int, int], _grid: tuple[int, int, int]) -> nn.Module:
+    """Build HAICS's loss as the authors of RES coded it."""
+    return OnCells(published_haics, published=True)

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.functional import adaptive_avg_pool3d, conv3d, pad
 
 from explainct.learning.losses.feature_cells import CellLabels
+from explainct.learning.losses.on_cells import OnCells
 from explainct.learning.losses.res_threshold import adaptive_threshold
 
 SLOPE = 5.0
@@ -137,3 +138,33 @@ def _halvings(step: tuple[int, ...]) -> list[nn.Module]:
         stride = tuple(2 if number < count else 1 for count in halvings)
         layers += [nn.Conv3d(1, 1, kernel, stride=stride, padding=tuple(size // 2 for size in kernel))]
     return layers
+
+
+def build_res_g(_cells: tuple[int, int, int], _grid: tuple[int, int, int]) -> nn.Module:
+    """Build RES-G."""
+    return OnCells(Res(gaussian_imputation))
+
+
+def build_published_res_g(_cells: tuple[int, int, int], _grid: tuple[int, int, int]) -> nn.Module:
+    """Build RES-G as coded."""
+    return OnCells(Res(gaussian_imputation, published=True), published=True)
+
+
+def build_res_l(cells: tuple[int, int, int], grid: tuple[int, int, int]) -> nn.Module:
+    """Build RES-L."""
+    return OnCells(Res(LearnedImputation(cells, grid, deep=False)))
+
+
+def build_published_res_l(cells: tuple[int, int, int], grid: tuple[int, int, int]) -> nn.Module:
+    """Build RES-L as coded."""
+    return OnCells(Res(LearnedImputation(cells, grid, deep=False), published=True), published=True)
+
+
+def build_deep_res_l(cells: tuple[int, int, int], grid: tuple[int, int, int]) -> nn.Module:
+    """Build RES-L with the deep imputation."""
+    return OnCells(Res(LearnedImputation(cells, grid, deep=True)))
+
+
+def build_published_deep_res_l(cells: tuple[int, int, int], grid: tuple[int, int, int]) -> nn.Module:
+    """Build RES-L with the deep imputation as coded."""
+    return OnCells(Res(LearnedImputation(cells, grid, deep=True), published=True), published=True)

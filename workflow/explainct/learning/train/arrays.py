@@ -14,15 +14,16 @@ import numpy as np
 import pandas as pd
 import torch
 
+from explainct.config.recipe import Recipe
+from explainct.data.samples.tasks import Task
 from explainct.errors import UserError
-from explainct.learning.networks.resnet import middle
-from explainct.learning.train.methods import Method
+from explainct.learning.networks.middle_slice import middle
 from explainct.runtime.files import require_space
 from explainct.seeds import torch_generator
 
 
 class ImageStore(Protocol):
-    """What reads the images of samples: `explainct.data.samples.crops.SampleReader`."""
+    """What reads the images of samples: `explainct.data.samples.reader.SampleReader`."""
 
     def images(self, samples: pd.DataFrame) -> np.ndarray:
         """Return the images of `samples` as float32 [N, D, H, W] in [0, 1]."""
@@ -70,9 +71,9 @@ class TrainingArrays:
 
     Attributes:
         images: float32 [N, 1, D, H, W] in [0, 1].
-        labels: int64 [N], 1 lesion, 0 neighbour.
-        target: the annotation, float32 [N, D, H, W] in [0, 1]; 0 for neighbours.
-        weights: voxel weights, float32 [N, D, H, W] in [0, 1]; 0 for neighbours.
+        labels: the task's classes, int64 [N].
+        target: the annotation, float32 [N, D, H, W] in [0, 1]; 0 for samples that are not explained.
+        weights: voxel weights, float32 [N, D, H, W] in [0, 1]; 0 for samples that are not explained.
 
     For a method of two dimensions D is 1: the middle slice.
     """
@@ -92,32 +93,33 @@ class TrainingArrays:
 
 
 def load_training_arrays(
-    samples: pd.DataFrame, store: ImageStore, weight_files: list[Path], method: Method
+    samples: pd.DataFrame, store: ImageStore, weight_files: list[Path], recipe: Recipe, task: Task
 ) -> TrainingArrays:
-    """Read images, labels, and the annotations and weights that `method` asks for.
+    """Read images, labels, and the annotations and weights that a method asks for.
 
     Args:
         samples: the drawn rows of `samples/samples.parquet`.
         store: reads their images.
         weight_files: the files `uncertainty/weights/{shard}.h5`; not opened for a method without supervision.
-        method: says which annotation and which weights.
+        recipe: says which annotation and which weights.
+        task: says the classes, and which samples are explained.
 
     Raises:
         UserError: a lesion has no weights, or weights of another grid.
     """
     images = store.images(samples)
-    labels = samples.label.to_numpy(np.int64, copy=True)
+    labels = task.classes(samples)
     target, weights = np.zeros_like(images), np.zeros_like(images)
-    if method.supervised:
-        lesions = {samples.lesion_id.iloc[row]: int(row) for row in np.flatnonzero(labels)}
-        _read_supervision(lesions, weight_files, method, target, weights)
-    seen = slice(None) if method.dims == 3 else slice(middle(images.shape[1]), middle(images.shape[1]) + 1)
+    if recipe.supervised:
+        lesions = {samples.lesion_id.iloc[row]: int(row) for row in np.flatnonzero(task.is_explained(samples))}
+        _read_supervision(lesions, weight_files, recipe, target, weights)
+    seen = slice(None) if recipe.dims == 3 else slice(middle(images.shape[1]), middle(images.shape[1]) + 1)
     images, target, weights = (array[:, seen] for array in (images, target, weights))
     return TrainingArrays(images[:, None], labels, target, weights)
 
 
 def _read_supervision(
-    lesions: dict[str, int], weight_files: list[Path], method: Method, target: np.ndarray, weights: np.ndarray
+    lesions: dict[str, int], weight_files: list[Path], recipe: Recipe, target: np.ndarray, weights: np.ndarray
 ) -> None:
     """Fill the rows of `target` and `weights` [N, D, H, W] that `lesions` (id: row) gives, from the weight files."""
     missing = dict(lesions)
@@ -125,13 +127,14 @@ def _read_supervision(
         with h5py.File(path) as file:
             for lesion_id in sorted(missing.keys() & file.keys()):
                 row, group = missing.pop(lesion_id), file[lesion_id]
-                if group[method.target].shape != target.shape[1:]:
+                annotation = group[recipe.annotation]
+                if annotation.shape != target.shape[1:]:
                     raise UserError(
-                        f"{path} has the annotation of {lesion_id} on a grid of {group[method.target].shape} voxels, "
+                        f"{path} has the annotation of {lesion_id} on a grid of {annotation.shape} voxels, "
                         f"but images have {target.shape[1:]}. Delete the file and repeat."
                     )
-                target[row] = group[method.target]
-                weights[row] = _weights(group, method)
+                target[row] = annotation
+                weights[row] = _weights(group, recipe)
     if missing:
         raise UserError(
             f"Training lesion {min(missing)} has no weights in {', '.join(map(str, weight_files)) or 'any file'} "
@@ -139,11 +142,11 @@ def _read_supervision(
         )
 
 
-def _weights(group: h5py.Group, method: Method) -> np.ndarray | float:
+def _weights(group: h5py.Group, recipe: Recipe) -> np.ndarray | float:
     """Return a lesion's voxel weights, to be laid on [D, H, W]."""
-    if method.weights == "annotated":
+    if recipe.weights == "annotated":
         return group["annotated"][:][:, None, None]
-    name = WEIGHTS.get(method.weights)
+    name = WEIGHTS.get(recipe.weights)
     return group[name][:] if name else 1.0
 
 

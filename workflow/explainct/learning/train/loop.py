@@ -49,14 +49,14 @@ def fit(
         epochs: number of epochs in all.
         seed: the run's seed.
         resume_from: where the checkpoint is kept.
-        settings: all that the training depends on, in plain values; a checkpoint of other settings is refused.
+        settings: all that the training depends on, in plain values; a checkpoint of others is set aside.
         after_epoch: called with the history so far after each epoch.
 
     Returns:
         The history: one row an epoch, with the column `epoch` (from 1) and the recorded values.
 
     Raises:
-        UserError: the checkpoint at `resume_from` belongs to another configuration.
+        UserError: the file at `resume_from` cannot be read.
     """
     resume_from = Path(resume_from)
     identity = checkpoint.fingerprint({**settings, "seed": seed})

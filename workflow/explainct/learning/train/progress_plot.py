@@ -1,5 +1,6 @@
 """The picture of a training's progress."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,17 @@ LOSSES = {"prediction_loss": "prediction", "explanation_loss": "explanation"}
 SCORE = "validation_average_precision"
 
 
+def plot_progress(*, history_files: Sequence[Path], progress_files: Sequence[Path]) -> None:
+    """Draw the progress of each training.
+
+    Args:
+        history_files: tables that `train_classifier` wrote.
+        progress_files: PNG files to write, in the same order.
+    """
+    for history_file, progress_file in zip(history_files, progress_files, strict=True):
+        draw_progress(pd.read_csv(history_file), progress_file)
+
+
 def draw_progress(history: pd.DataFrame, path: str | Path) -> None:
     """Draw losses and the validation score against the epoch, two panels of one PNG; same history, same bytes.
 
@@ -28,7 +40,7 @@ def draw_progress(history: pd.DataFrame, path: str | Path) -> None:
 
 
 def _draw(history: pd.DataFrame, path: str | Path) -> None:
-    # Without pyplot nothing global is touched, and a redraw takes little of a short epoch.
+    # Without pyplot nothing global is touched.
     figure = Figure(figsize=(7, 2.6), dpi=80)
     FigureCanvasAgg(figure)
     # Fixed margins: matplotlib's automatic ones draw everything twice.

@@ -5,6 +5,8 @@ them to one grid shows the class, and a network can be right for that reason (pa
 """
 
 import logging
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,8 +16,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from explainct.data.samples.reader import SampleReader
+from explainct.data.samples.reader import read_block
 from explainct.errors import UserError
+from explainct.runtime.files import read_shards, write_csv
 from explainct.scoring.statistics.bootstrap import DRAWS, Estimate
 from explainct.seeds import derived_seed, numpy_generator
 
@@ -31,14 +34,33 @@ FEATURE_SETS = {**_SINGLE, "all": tuple(column for columns in _SINGLE.values() f
 """Columns of `block_features` by the name of the set."""
 
 
-def mean_hu(samples: pd.DataFrame, store: SampleReader) -> np.ndarray:
+def probe_confounders(
+    *, lesions_file: Path, samples_file: Path, crops_file: Path, confounders_file: Path, seed: int
+) -> None:
+    """Write how well size, mean HU and place of the blocks alone tell lesions from other samples.
+
+    Args:
+        lesions_file: the table `annotate/lesions.parquet`.
+        samples_file: the table `samples/samples.parquet`.
+        crops_file: list of the files of crops.
+        confounders_file: CSV to write; see `probe`.
+        seed: seed of gradient boosting and of the intervals.
+
+    Raises:
+        UserError: a split has one class only, or patients are in both splits.
+    """
+    samples, lesions = pd.read_parquet(samples_file), pd.read_parquet(lesions_file)
+    write_csv(probe(samples, lesions, mean_hu(samples, read_shards(crops_file)), seed=seed), confounders_file)
+
+
+def mean_hu(samples: pd.DataFrame, crop_files: Sequence[Path]) -> np.ndarray:
     """Return the mean HU of each sample's box [N], float64, at native resolution.
 
     Args:
         samples: rows of `samples.parquet`.
-        store: reads their voxels from the files of crops.
+        crop_files: the files `samples/{shard}.h5`, in the order of their shards.
     """
-    return np.array([store.block(sample).mean() for _, sample in samples.iterrows()], np.float64)
+    return np.array([read_block(crop_files, sample).mean() for _, sample in samples.iterrows()], np.float64)
 
 
 def block_features(samples: pd.DataFrame, lesions: pd.DataFrame, hu_means: np.ndarray) -> pd.DataFrame:
@@ -62,7 +84,7 @@ def block_features(samples: pd.DataFrame, lesions: pd.DataFrame, hu_means: np.nd
     return pd.DataFrame(values, columns=list(FEATURE_SETS["all"]), index=samples.index)
 
 
-def probe_confounders(samples: pd.DataFrame, lesions: pd.DataFrame, hu_means: np.ndarray, *, seed: int) -> pd.DataFrame:
+def probe(samples: pd.DataFrame, lesions: pd.DataFrame, hu_means: np.ndarray, *, seed: int) -> pd.DataFrame:
     """Return how well each feature set tells lesions from the other samples of the test split, without any picture.
 
     Logistic regression on standardised features and gradient boosting learn from the training split. The order of

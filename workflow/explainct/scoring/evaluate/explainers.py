@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,13 @@ import torch
 from explainct.data.samples.blocks import lesion_box
 from explainct.data.samples.reader import SampleReader
 from explainct.data.samples.resample import grid_spacing, spacing_of
+from explainct.data.samples.shown_lesions import choose_lesions
+from explainct.data.samples.tasks import Task, find_task
 from explainct.learning.explain.explainers import explain
 from explainct.learning.explain.parameter_randomisation import randomisation_check
-from explainct.learning.networks.resnet import ExplainableResNet, load_classifier
-from explainct.runtime.device import Compute
+from explainct.learning.networks.classifier import load_classifier
+from explainct.learning.networks.registry import Classifier
+from explainct.runtime.device import Compute, choose_compute
 from explainct.runtime.files import write_csv
 from explainct.scoring.evaluate.score import seen_grid
 from explainct.scoring.metrics.deletion_insertion import importance_order, perturbation_curves, random_order
@@ -37,40 +41,100 @@ RANDOM = "random"
 
 def compare_explainers(
     *,
+    lesions_file: Path,
+    slices_file: Path,
+    samples_file: Path,
+    crops_file: Path,
+    model_file: Path,
+    explainers_file: Path,
+    task: str,
+    explained: int,
+    explainers: Sequence[str],
+    threshold: float,
+    seed: int,
+    batch_size: int,
+    reading: dict[str, Any],
+    device: str,
+    threads: int,
+) -> None:
+    """Write how each explainer does on a classifier, for the class that it predicts.
+
+    Args:
+        lesions_file: the table `annotate/lesions.parquet`.
+        slices_file: the file `annotate/slices.h5`.
+        samples_file: the table `samples/samples.parquet`.
+        crops_file: list of the files of crops.
+        model_file: the trained classifier.
+        explainers_file: CSV to write, see `score_explainers`.
+        task: name of the task.
+        explained: number of test lesions to explain.
+        explainers: names, see `explainct.learning.explain.explainers.EXPLAINERS`.
+        threshold: map values above it count as attention, in [0, 1].
+        seed: seed of random orders and of untrained weights.
+        batch_size: images of a forward pass.
+        reading: the settings `samples` that images depend on.
+        device: `auto`, `cpu` or `cuda`.
+        threads: threads of the CPU.
+
+    Raises:
+        UserError: no explainer has one of the names.
+    """
+    compute = choose_compute(device, threads)
+    table = score_explainers(
+        samples=choose_lesions(pd.read_parquet(samples_file), rows=explained),
+        lesions=pd.read_parquet(lesions_file),
+        store=SampleReader.from_files(
+            lesions_file=lesions_file, slices_file=slices_file, crops_file=crops_file, reading=reading
+        ),
+        network=load_classifier(model_file, compute),
+        task=find_task(task),
+        explainers=explainers,
+        threshold=threshold,
+        seed=seed,
+        batch_size=batch_size,
+        compute=compute,
+    )
+    write_csv(table, explainers_file)
+
+
+def score_explainers(
+    *,
     samples: pd.DataFrame,
     lesions: pd.DataFrame,
     store: SampleReader,
-    model_file: Path,
+    network: Classifier,
+    task: Task,
     explainers: Sequence[str],
     threshold: float,
     seed: int,
     batch_size: int,
     compute: Compute,
-    out: Path,
-) -> None:
-    """Write how each explainer does on a classifier, for the class that it predicts.
+) -> pd.DataFrame:
+    """Return how each explainer does on a classifier, for the class that it predicts.
 
     Args:
         samples: the test lesions to explain, rows of `samples.parquet`.
         lesions: rows of `lesions.parquet`, for the voxel sizes.
         store: gives images and annotations on the grid.
-        model_file: the trained classifier.
+        network: the trained classifier.
+        task: what it predicts.
         explainers: names, see `explainct.learning.explain.explainers.EXPLAINERS`.
         threshold: map values above it count as attention, in [0, 1].
         seed: seed of random orders and of untrained weights.
         batch_size: images of a forward pass.
         compute: where to compute.
-        out: CSV, one row per explainer and metric: mean and sample standard deviation over `lesions` lesions; for the
-            explainer `random` deletion and insertion alone. `randomised_*` is the rank correlation with the map of the
-            network whose layers from the head down to that one are untrained, on the first two lesions.
+
+    Returns:
+        One row per explainer and metric: mean and sample standard deviation over `lesions` lesions; for the explainer
+        `random` deletion and insertion alone. `randomised_*` is the rank correlation with the map of the network whose
+        layers from the head down to that one are untrained, on the first two lesions.
 
     Raises:
         UserError: no explainer has one of the names.
     """
-    network = load_classifier(model_file, compute)
     images = torch.as_tensor(store.images(samples))[:, None].to(compute.device)
     with torch.no_grad():
-        classes = torch.cat([network(part)[0].argmax(1) for part in images.split(batch_size)])
+        classes = torch.cat([task.decision(network(part)[0]) for part in images.split(batch_size)])
     truths = store.truth(samples)
     spacings = [_spacing(sample, lesions, store.grid) for _, sample in samples.iterrows()]
     rows = []
@@ -82,16 +146,18 @@ def compare_explainers(
         for number, (truth, spacing) in enumerate(zip(truths, spacings, strict=True)):
             explanation = maps[number].numpy()
             scores = agreement(explanation, truth, network.settings["dims"], threshold, spacing)
-            scores |= faithfulness(network, images[number], classes[number], importance_order(explanation), batch_size)
+            scores |= faithfulness(
+                network, task, images[number], classes[number], importance_order(explanation), batch_size
+            )
             rows += [(name, metric, value) for metric, value in scores.items()]
         log.info("%s: %d lesions", name, len(maps))
     for number, sample_id in enumerate(samples["sample_id"]):
         order = random_order(truths[number].size, seed=seed, sample=sample_id)
-        scores = faithfulness(network, images[number], classes[number], order, batch_size)
+        scores = faithfulness(network, task, images[number], classes[number], order, batch_size)
         rows += [(RANDOM, metric, value) for metric, value in scores.items()]
     table = pd.DataFrame(rows, columns=["explainer", "metric", "value"])
     groups = table.groupby(["explainer", "metric"], sort=False)["value"]
-    write_csv(groups.agg(mean="mean", std="std", lesions="count").reset_index(), out)
+    return groups.agg(mean="mean", std="std", lesions="count").reset_index()
 
 
 def agreement(
@@ -119,15 +185,20 @@ def agreement(
 
 
 def faithfulness(
-    network: ExplainableResNet, image: torch.Tensor, explained: torch.Tensor, order: np.ndarray, batch_size: int
+    network: Classifier,
+    task: Task,
+    image: torch.Tensor,
+    explained: torch.Tensor,
+    order: np.ndarray,
+    batch_size: int,
 ) -> dict[str, float]:
     """Return the areas under deletion and insertion curves of one image [1, D, H, W] for voxels in `order`."""
-    probability = partial(_probability, network, int(explained))
+    probability = partial(_probability, network, task, int(explained))
     return perturbation_curves(image, order, probability, steps=STEPS, batch_size=batch_size).areas
 
 
-def _probability(network: ExplainableResNet, explained: int, images: torch.Tensor) -> torch.Tensor:
-    return network(images)[0].softmax(1)[:, explained]
+def _probability(network: Classifier, task: Task, explained: int, images: torch.Tensor) -> torch.Tensor:
+    return task.activation(network(images)[0])[:, explained]
 
 
 def _spacing(sample: pd.Series, lesions: pd.DataFrame, grid: tuple[int, int, int]) -> tuple[float, float, float]:

@@ -1,34 +1,83 @@
 """Predictions of the test samples and explanations of the test lesions, by the classifiers of all seeds."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
 
 from explainct.data.samples.reader import SampleReader
+from explainct.data.samples.tasks import Task, find_task
 from explainct.errors import UserError
 from explainct.learning.explain.cam import class_activation_maps
-from explainct.learning.networks.resnet import load_classifier
-from explainct.runtime.device import Compute
+from explainct.learning.networks.classifier import load_classifiers
+from explainct.learning.networks.registry import Classifier
+from explainct.runtime.device import Compute, choose_compute
 from explainct.runtime.files import write_parquet
 from explainct.scoring.evaluate.explanation_file import EXPLAINED_CLASSES, write_explanations
 
 log = logging.getLogger(__name__)
 
-LESION = 1
-
 
 def explain_classifier(
     *,
+    lesions_file: Path,
+    slices_file: Path,
+    samples_file: Path,
+    crops_file: Path,
+    model_files: Sequence[Path],
+    predictions_file: Path,
+    explanations_file: Path,
+    task: str,
+    batch_size: int,
+    reading: dict[str, Any],
+    device: str,
+    threads: int,
+) -> None:
+    """Predict every test sample and map every test lesion with the classifier of each seed.
+
+    Args:
+        lesions_file: the table `annotate/lesions.parquet`.
+        slices_file: the file `annotate/slices.h5`.
+        samples_file: the table `samples/samples.parquet`.
+        crops_file: list of the files of crops.
+        model_files: trained classifiers, `.../seed{seed}/model.pt`.
+        predictions_file: table to write, see `predict_and_explain`.
+        explanations_file: HDF5 file to write, see `predict_and_explain`.
+        task: name of the task.
+        batch_size: images of a forward pass.
+        reading: the settings `samples` that images depend on.
+        device: `auto`, `cpu` or `cuda`.
+        threads: threads of the CPU.
+
+    Raises:
+        UserError: the test split has no lesion.
+    """
+    compute = choose_compute(device, threads)
+    predict_and_explain(
+        samples=pd.read_parquet(samples_file),
+        store=SampleReader.from_files(
+            lesions_file=lesions_file, slices_file=slices_file, crops_file=crops_file, reading=reading
+        ),
+        networks=load_classifiers(model_files, compute),
+        task=find_task(task),
+        batch_size=batch_size,
+        compute=compute,
+        predictions_file=predictions_file,
+        explanations_file=explanations_file,
+    )
+
+
+def predict_and_explain(
+    *,
     samples: pd.DataFrame,
     store: SampleReader,
-    model_files: Mapping[int, Path],
-    settings: Mapping[str, Any],
+    networks: Mapping[int, Classifier],
+    task: Task,
+    batch_size: int,
     compute: Compute,
     predictions_file: Path,
     explanations_file: Path,
@@ -40,31 +89,31 @@ def explain_classifier(
     Args:
         samples: rows of `samples.parquet`; only those of the test split are used.
         store: gives the images [N, D, H, W] in [0, 1] of samples.
-        model_files: trained classifiers by seed.
-        settings: training settings, of which `batch_size` is used.
+        networks: trained classifiers by seed.
+        task: what they predict.
+        batch_size: images of a forward pass.
         compute: device and number formats.
-        predictions_file: table to write, one row per seed and test sample, with the probability of class 1.
+        predictions_file: table to write, one row per seed and test sample: true class (`label`), `predicted` class,
+            and `probability` of class 1, or `probability_0`, `probability_1`, ... where there are more than two.
         explanations_file: HDF5 file to write, with maps [N, d, h, w] of the predicted and of the true class.
 
     Raises:
         UserError: the test split has no lesion.
     """
     test = samples[samples["split"] == "test"].sort_values("sample_id", ignore_index=True)
-    lesions = test.loc[test["label"] == LESION, "sample_id"].tolist()
+    lesions = test.loc[task.is_explained(test), "sample_id"].tolist()
     if not lesions:
         raise UserError(f"The test split has {len(test)} samples and no lesion to explain. Lower `samples.train`.")
-    models = {seed: load_classifier(path, compute) for seed, path in sorted(model_files.items())}
-    log.info("test: %d samples, %d lesions, %d seeds", len(test), len(lesions), len(models))
-    predictions: dict[int, list[pd.DataFrame]] = {seed: [] for seed in models}
-    maps: dict[int, list[np.ndarray]] = {seed: [] for seed in models}
-    for batch, images, is_lesion in read_batches(test, store, settings["batch_size"], compute):
-        for seed, model in models.items():
-            probability, predicted, batch_maps = predict_and_map(model, images, is_lesion, compute)
-            table = batch[["sample_id", "label"]].assign(seed=seed, probability=probability, predicted=predicted)
-            predictions[seed].append(table)
+    log.info("test: %d samples, %d lesions, %d seeds", len(test), len(lesions), len(networks))
+    predictions: dict[int, list[pd.DataFrame]] = {seed: [] for seed in networks}
+    maps: dict[int, list[np.ndarray]] = {seed: [] for seed in networks}
+    for batch, images in read_batches(test, store, batch_size, compute):
+        for seed, network in networks.items():
+            table, batch_maps = predict_and_map(network, batch, images, task, compute)
+            predictions[seed].append(table.assign(seed=seed))
             maps[seed].append(batch_maps)
     table = pd.concat([part for parts in predictions.values() for part in parts])
-    write_parquet(table[["seed", "sample_id", "label", "probability", "predicted"]], predictions_file)
+    write_parquet(table[["seed", "sample_id", "label", *task.probability_columns, "predicted"]], predictions_file)
     joined = {
         seed: dict(zip(EXPLAINED_CLASSES, np.concatenate(parts, axis=1), strict=True)) for seed, parts in maps.items()
     }
@@ -73,8 +122,8 @@ def explain_classifier(
 
 def read_batches(
     samples: pd.DataFrame, store: SampleReader, size: int, compute: Compute
-) -> Iterator[tuple[pd.DataFrame, torch.Tensor, torch.Tensor]]:
-    """Yield rows of samples with their images [B, 1, D, H, W] and which are lesions [B], both on the device.
+) -> Iterator[tuple[pd.DataFrame, torch.Tensor]]:
+    """Yield rows of samples with their images [B, 1, D, H, W] on the device.
 
     Args:
         samples: rows of `samples.parquet`, in the order in which they are read.
@@ -85,31 +134,38 @@ def read_batches(
     for start in range(0, len(samples), size):
         batch = samples.iloc[start : start + size]
         images = torch.as_tensor(store.images(batch))[:, None]
-        is_lesion = torch.as_tensor(batch["label"].to_numpy() == LESION, device=compute.device)
-        yield batch, images.to(compute.device, memory_format=compute.memory_format), is_lesion
+        yield batch, images.to(compute.device, memory_format=compute.memory_format)
 
 
 @torch.inference_mode()
 def predict_and_map(
-    model: nn.Module, images: torch.Tensor, is_lesion: torch.Tensor, compute: Compute
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    network: Classifier, samples: pd.DataFrame, images: torch.Tensor, task: Task, compute: Compute
+) -> tuple[pd.DataFrame, np.ndarray]:
     """Classify one batch and map its lesions in one forward pass.
 
     Args:
-        model: classifier in evaluation mode, which returns logits [B, 2] and features [B, C, d, h, w].
-        images: inputs [B, 1, D, H, W] in [0, 1] on the device.
-        is_lesion: which samples to map [B].
+        network: classifier in evaluation mode.
+        samples: rows of `samples.parquet` [B].
+        images: their images [B, 1, D, H, W] in [0, 1] on the device.
+        task: what is predicted.
         compute: device and number formats.
 
     Returns:
-        The probability of class 1 [B], the predicted classes [B], and the raw maps [2, L, d, h, w] of the L lesions
-        for the predicted class and for the true one.
+        A table with `sample_id`, true class (`label`), probabilities and `predicted` class, one row per sample, and the
+        raw maps [2, L, d, h, w] of the L lesions for the predicted class and for the true one.
     """
     with compute.autocast():
-        logits, features = model(images)
-    predicted = logits.argmax(dim=1)
-    features, weight = features.float(), model.head.weight.float()
-    explained = (predicted, torch.full_like(predicted, LESION))
-    maps = torch.stack([class_activation_maps(features, weight, classes)[is_lesion] for classes in explained])
-    probability = logits.float().softmax(dim=1)[:, LESION]
-    return probability.cpu().numpy(), predicted.cpu().numpy(), maps.cpu().numpy()
+        logits, features = network(images)
+    predicted = task.decision(logits)
+    features, weight = features.float(), network.head.weight.float()
+    true = torch.from_numpy(task.classes(samples)).to(predicted.device)
+    is_lesion = torch.from_numpy(task.is_explained(samples)).to(predicted.device)
+    maps = torch.stack([class_activation_maps(features, weight, classes)[is_lesion] for classes in (predicted, true)])
+    probabilities = task.activation(logits.float()).cpu().numpy()  # [B, K]
+    shown = probabilities[:, 1:] if task.outputs == 2 else probabilities
+    table = samples[["sample_id"]].assign(
+        label=samples[task.column],
+        **dict(zip(task.probability_columns, shown.T, strict=True)),
+        predicted=predicted.cpu().numpy(),
+    )
+    return table, maps.cpu().numpy()

@@ -3,15 +3,18 @@
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
+from explainct.config.recipe import Recipe
 from explainct.data.samples.reader import SampleReader
+from explainct.data.samples.tasks import Task, find_task
 from explainct.errors import UserError
 from explainct.learning.explain.postprocess import postprocess
-from explainct.learning.networks.resnet import middle
+from explainct.learning.networks.middle_slice import middle
 from explainct.runtime.files import write_parquet
 from explainct.scoring.evaluate.explanation_file import (
     EXPLAINED_CLASSES,
@@ -25,6 +28,7 @@ from explainct.scoring.metrics.declarations import (
     METRICS,
     MIDDLE_IOU,
     prediction_metrics,
+    prediction_metrics_of_classes,
 )
 from explainct.scoring.metrics.overlap import threshold_metrics, whole_map_metrics
 
@@ -38,17 +42,64 @@ CHUNK = 16  # lesions on the grid at a time
 
 def evaluate_classifier(
     *,
+    lesions_file: Path,
+    slices_file: Path,
+    samples_file: Path,
+    crops_file: Path,
+    predictions_file: Path,
+    explanations_file: Path,
+    metrics_file: Path,
+    lesion_metrics_file: Path,
+    task: str,
+    sees: str,
+    threshold: float,
+    reading: dict[str, Any],
+) -> None:
+    """Score the predictions and explanations of every seed of a method.
+
+    Args:
+        lesions_file: the table `annotate/lesions.parquet`.
+        slices_file: the file `annotate/slices.h5`.
+        samples_file: the table `samples/samples.parquet`.
+        crops_file: list of the files of crops.
+        predictions_file: table that `explain_classifier` wrote.
+        explanations_file: maps [N, d, h, w] that `explain_classifier` wrote.
+        metrics_file: table to write, see `score_run`.
+        lesion_metrics_file: table to write, see `score_run`.
+        task: name of the task.
+        sees: `volume`, or `middle_slice` for a method that sees that alone, and is scored there.
+        threshold: map values above it count as attention, in [0, 1].
+        reading: the settings `samples` that annotations on the grid depend on.
+
+    Raises:
+        UserError: the files do not fit the samples, or the test split lacks a class.
+    """
+    metrics, lesion_metrics = score_run(
+        predictions_file=predictions_file,
+        explanations_file=explanations_file,
+        samples=pd.read_parquet(samples_file),
+        store=SampleReader.from_files(
+            lesions_file=lesions_file, slices_file=slices_file, crops_file=crops_file, reading=reading
+        ),
+        task=find_task(task),
+        dims=Recipe(sees=sees).dims,
+        threshold=threshold,
+    )
+    write_parquet(metrics, metrics_file)
+    write_parquet(lesion_metrics, lesion_metrics_file)
+
+
+def score_run(
+    *,
     predictions_file: Path,
     explanations_file: Path,
     samples: pd.DataFrame,
     store: SampleReader,
-    grid: tuple[int, int, int],
+    task: Task,
     dims: int,
     threshold: float,
-    out: Path,
-    lesions_out: Path,
-) -> None:
-    """Score the predictions and explanations of every seed of a method.
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the scores of the predictions and explanations of every seed of a method, as means and of single lesions.
 
     Explanation metrics are means over the test lesions: all of them at `threshold`, some also at 0, 0.1 ... 0.9 for
     the curves of Figure 5. Maps are post-processed as published (preset `due`). The paper explains the predicted class.
@@ -57,26 +108,27 @@ def evaluate_classifier(
         predictions_file: table that `explain_classifier` wrote.
         explanations_file: maps [N, d, h, w] that `explain_classifier` wrote.
         samples: rows of `samples.parquet`.
-        store: gives the annotations [N, D, H, W] of samples on the grid.
-        grid: depth, height, width of the grid in voxels.
+        store: gives the annotations [N, D, H, W] of samples on its grid.
+        task: what is predicted.
         dims: 3, or 2 for a method that sees the middle slice alone, and is scored there.
         threshold: map values above it count as attention, in [0, 1].
-        out: table to write with the columns seed, metric, explained_class (empty for prediction metrics), threshold
-            (NaN where a metric has none) and value.
-        lesions_out: table to write with the columns seed, sample_id, metric and value: the scores of single lesions by
-            the map of the predicted class, at `threshold` where a metric has one.
+
+    Returns:
+        A table with the columns seed, metric, explained_class (empty for prediction metrics), threshold (NaN where a
+        metric has none) and value; and one with the columns seed, sample_id, metric and value: the scores of single
+        lesions by the map of the predicted class, at `threshold` where a metric has one.
 
     Raises:
-        UserError: the files do not fit the samples, or the test split has one class only.
+        UserError: the files do not fit the samples, or the test split lacks a class.
     """
-    lesions = _lesions(samples, explanations_file)
-    rows = list(_prediction_rows(predictions_file))
+    lesions = _lesions(samples, task, explanations_file)
+    rows = list(_prediction_rows(predictions_file, task))
     seeds = read_seeds(explanations_file)
     maps = {
         (seed, name): read_explanations(explanations_file, seed, name) for seed in seeds for name in EXPLAINED_CLASSES
     }
     scores: dict[tuple[int, str], dict[str, Scores]] = {key: {} for key in maps}
-    grid, planes = seen_grid(tuple(grid), dims)
+    grid, planes = seen_grid(store.grid, dims)
     for start in range(0, len(lesions), CHUNK):
         chosen = slice(start, start + CHUNK)
         names, truths = lesions["sample_id"].iloc[chosen], store.truth(lesions.iloc[chosen])[:, planes]
@@ -93,8 +145,7 @@ def evaluate_classifier(
             (seed, metric, explained_class, at, float(np.nanmean([value[metric, at] for value in values.values()])))
             for metric, at in next(iter(values.values()))
         ]
-    write_parquet(_tidy(rows), out)
-    write_parquet(_of_lesions(scores, threshold), lesions_out)
+    return _tidy(rows), _of_lesions(scores, threshold)
 
 
 def _of_lesions(scores: Mapping[tuple[int, str], Mapping[str, Scores]], threshold: float) -> pd.DataFrame:
@@ -150,10 +201,10 @@ def _middle_iou(explanation: np.ndarray, truth: np.ndarray, threshold: float) ->
     return float(threshold_metrics(explanation[planes], truth[planes], [threshold])["iou"][0])
 
 
-def _lesions(samples: pd.DataFrame, explanations_file: Path) -> pd.DataFrame:
+def _lesions(samples: pd.DataFrame, task: Task, explanations_file: Path) -> pd.DataFrame:
     """Return the samples whose maps the file holds, in the file's order."""
     ids = read_sample_ids(explanations_file)
-    expected = samples.loc[(samples["split"] == "test") & (samples["label"] == 1), "sample_id"]
+    expected = samples.loc[(samples["split"] == "test") & task.is_explained(samples), "sample_id"]
     if set(ids) != set(expected):
         raise UserError(
             f"{explanations_file} explains {len(ids)} lesions, other ones than the {len(expected)} of the test split. "
@@ -162,12 +213,15 @@ def _lesions(samples: pd.DataFrame, explanations_file: Path) -> pd.DataFrame:
     return samples.set_index("sample_id", drop=False).loc[ids].reset_index(drop=True)
 
 
-def _prediction_rows(predictions_file: Path) -> Iterator[tuple[int, str, str, float, float]]:
+def _prediction_rows(predictions_file: Path, task: Task) -> Iterator[tuple[int, str, str, float, float]]:
     """Yield the prediction metrics of every seed as rows of the table."""
     for seed, group in pd.read_parquet(predictions_file).groupby("seed", sort=True):
-        columns = (group[name].to_numpy() for name in ("label", "probability", "predicted"))
+        label, predicted = group["label"].to_numpy(), group["predicted"].to_numpy()
         try:
-            values = prediction_metrics(*columns)
+            if task.outputs == 2:
+                values = prediction_metrics(label, group["probability"].to_numpy(), predicted)
+            else:
+                values = prediction_metrics_of_classes(label, group[task.probability_columns].to_numpy(), predicted)
         except ValueError as error:
             raise UserError(f"{predictions_file}: {error} Give the test split more patients.") from error
         for name, value in values.items():

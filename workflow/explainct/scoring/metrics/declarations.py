@@ -178,3 +178,28 @@ def prediction_metrics(label: np.ndarray, probability: np.ndarray, predicted: np
         "pr_auc_trapezoid": pr_auc_trapezoid(label, probability),
         "accuracy": float(accuracy_score(label, predicted)),
     }
+
+
+def prediction_metrics_of_classes(
+    label: np.ndarray, probabilities: np.ndarray, predicted: np.ndarray
+) -> dict[str, float]:
+    """Return every prediction metric of three or more classes by name, each in [0, 1].
+
+    Areas are means over classes, each against all others (macro, one against the rest).
+
+    Args:
+        label: true classes [N], in 0 ... K - 1.
+        probabilities: probabilities of the classes [N, K].
+        predicted: predicted classes [N].
+
+    Raises:
+        ValueError: a class has no sample, for which its curves are not defined.
+    """
+    classes = range(probabilities.shape[1])
+    if missing := sorted(set(classes) - set(label.tolist())):
+        raise ValueError(f"Labels lack the classes {missing}, expected samples of each of {len(classes)} classes.")
+    one_against_rest = [
+        prediction_metrics(label == number, probabilities[:, number], predicted == number) for number in classes
+    ]
+    means = {name: float(np.mean([values[name] for values in one_against_rest])) for name in PREDICTION_METRICS}
+    return means | {"accuracy": float(accuracy_score(label, predicted))}

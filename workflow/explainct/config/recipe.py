@@ -1,0 +1,35 @@
+"""How a classifier is trained, as data: what a training needs to know of its method, and no more."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a classifier is trained: all of a method that numbers depend on.
+
+    Attributes:
+        sees: the whole block, or its middle slice alone.
+        annotation: which annotation explanations are pulled to: none, the annotated slice nearest to each plane, or one
+            interpolated by the diffusion or by signed distances.
+        weights: none, the same for all voxels, 1 on annotated planes alone, or by the uncertainty of the interpolation:
+            as the settings map it, as published, by the diffusion's own variance, or by the readers' disagreement.
+        loss: name of the explanation loss in `explainct.learning.losses.registry`; None trains on labels alone.
+        detach_head: keep the explanation loss from training the classification layer, as published.
+    """
+
+    sees: Literal["volume", "middle_slice"] = "volume"
+    annotation: Literal["none", "nearest", "interpolated", "signed_distance"] = "none"
+    weights: Literal["none", "uniform", "annotated", "uncertainty", "published", "diffusion", "readers"] = "none"
+    loss: str | None = None
+    detach_head: bool = False
+
+    @property
+    def dims(self) -> int:
+        """Return the dimensions of the network: 3 for the block, 2 for its middle slice."""
+        return 3 if self.sees == "volume" else 2
+
+    @property
+    def supervised(self) -> bool:
+        """Tell whether explanations are supervised."""
+        return self.loss is not None
