@@ -63,3 +63,8 @@ def jobs_behind(workflow: Any, *rules: str) -> list[JobFiles]:
         for job in dag.bfs(dag.dependencies, *asked)
         if job.rule.name not in rules
     )
+
+
+def settings_files(workflow: Any) -> list[str]:
+    """Return the files that settings were read from: those of the command line, and the workflow's own."""
+    return [str(path) for path in workflow.configfiles]
