@@ -67,6 +67,8 @@ MODELS, HISTORIES = (
     )
     for name in ("model.pt", "history.csv")
 )
+# A regular expression that nothing matches.
+NOTHING = "(?!)"
 
 
 wildcard_constraints:
@@ -246,4 +248,3 @@ SAMPLES = {
     "crops_file": "<results>/samples/shards.csv",
 }
 READING = pick("samples", "margin_mm", "grid", "intensity", "window", "cue")
-NOT_YET_TRAINED = not_yet_trained()

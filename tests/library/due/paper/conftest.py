@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from explainct.data.samples.tasks import TASKS
 from explainct.runtime.files import write_parquet, write_shards
 from explainct.scoring.evaluate.explanation_file import write_explanations
-from explainct.scoring.evaluate.score import evaluate_classifier
+from explainct.scoring.evaluate.score import score_run
 
 GRID = (16, 32, 32)
 METHODS = ("baseline", "baseline_plus", "due", "due_published")
@@ -75,17 +76,17 @@ def made_up_run(folder: Path, *, strength: float, samples, store, seeds=(0, 1, 2
     }
     write_parquet(pd.concat(tables), files["predictions.parquet"])
     write_explanations(files["explanations.h5"], lesions["sample_id"].tolist(), maps)
-    evaluate_classifier(
+    metrics, lesion_metrics = score_run(
         predictions_file=files["predictions.parquet"],
         explanations_file=files["explanations.h5"],
         samples=samples,
         store=store,
-        grid=GRID,
+        task=TASKS["lesion"],
         dims=3,
         threshold=0.5,
-        out=files["metrics.parquet"],
-        lesions_out=files["lesions.parquet"],
     )
+    write_parquet(metrics, files["metrics.parquet"])
+    write_parquet(lesion_metrics, files["lesions.parquet"])
     return files
 
 
