@@ -3,11 +3,10 @@
 import re
 import tomllib
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
-from workflow_rules import ROOT, RULE_FILES, SCRIPTS, called, computing_rules, inherited, texts
+from workflow_rules import ROOT, RULE_FILES, SCRIPTS, arguments_of, called, computing_rules, inherited, texts
 
 from explainct.runtime.job import check_names
 from explainct.runtime.requests import read_requests
@@ -52,16 +51,9 @@ def test_rule_script_and_function_bear_one_name(name):
 def test_the_arguments_of_a_job_are_plain_values_in_one_dict(name):
     rule = computing_rules()[name]
     assert set(rule.params.keys()) <= set(PARAMETERS)
-    assert_plain(arguments_of(rule))
-
-
-def arguments_of(rule):
-    """Return the arguments of a rule's job; where they depend on wildcards, those of a training of DUE."""
-    arguments = rule.params.get("arguments", {})
-    if callable(arguments):
-        arguments = arguments(SimpleNamespace(method="due", n="4", lam="1", seed="0", kind="diffusion", shard="0"))
+    arguments = arguments_of(rule)
     assert isinstance(arguments, dict)
-    return arguments
+    assert_plain(arguments)
 
 
 def assert_plain(value):

@@ -247,7 +247,7 @@ rule browse_lesions:
     """Write the slice browser."""
     input:
         **SAMPLES,
-        filled_file="<results>/due/browser/filled.h5",
+        filled_file="<results>/due/uncertainty/weights/browsed.h5",
         predictions_files=of_methods("predictions.parquet"),
         explanations_files=of_methods("explanations.h5"),
     output:

@@ -29,7 +29,7 @@ WIDTH = 0.6
 """Share of the space between two distances that the methods' markers take."""
 
 
-def figure_interpolation(*, table_file: Path, png: Path, pdf: Path) -> None:
+def interpolation_figure(*, table_file: Path, png: Path, pdf: Path) -> None:
     """Draw mean Dice of each method, and its difference to the tuned signed distance, with intervals over patients.
 
     Args:
