@@ -179,6 +179,12 @@ def training_arguments(wildcards):
     }
 
 
+def weights_of(wildcards):
+    """Return the list of weights, as input of the training of a method; without supervision none."""
+    supervised = methods.METHODS[wildcards.method].loss
+    return f"{RESULTS}/due/uncertainty/weights/shards.csv" if supervised else []
+
+
 def training_code(wildcards):
     """Return a hash of a training's code: with its network and its explanation loss, which it imports by name."""
     loss = methods.METHODS[wildcards.method].loss
@@ -191,7 +197,7 @@ def evaluation_arguments(wildcards):
         "task": TASK,
         "sees": methods.METHODS[wildcards.method].sees,
         "threshold": config["evaluate"]["threshold"],
-        "reading": READING,
+        "reading": pick("samples", "margin_mm", "grid"),
     }
 
 
