@@ -34,22 +34,6 @@ AFTER_RESULTS = {"stage_times", "run_record", "default"}
 PREDICTOR_OF_STUDY = {"train_study_model", "sample_study_variance", "train_study_uncertainty"}
 
 
-@pytest.fixture
-def edit(finished):
-    """Change a file of the finished project, and put it back afterwards, with its time, by which Snakemake goes."""
-    changed = {}
-
-    def change(name: str, text: str) -> None:
-        path = finished.folder / name
-        before, _ = changed.setdefault(path, (path.read_text(), path.stat().st_mtime_ns))
-        path.write_text(before + text)
-
-    yield change
-    for path, (before, time_ns) in changed.items():
-        path.write_text(before)
-        os.utime(path, ns=(time_ns, time_ns))
-
-
 def test_table_1_has_every_method_and_metric(finished):
     table = pd.read_csv(finished.folder / "results/demo/due/tables/table1.csv")
     columns = ["dataset", "method", "metric", "mean", "std", "n_seeds", "published_mean", "published_std"]
@@ -165,33 +149,6 @@ def test_the_planted_cue_has_a_plan(project):
     planned = project.planned("cue_table", "--configfile", str(ROOT / "config/demo_cue.yaml"))
     assert {"train_classifier", "predict_cued", "cue_table"} <= planned
     assert "explain_classifier" not in planned
-
-
-def test_an_edit_in_supervise_reruns_training_and_what_follows(finished, edit):
-    assert finished.planned() == set()
-    edit("workflow/explainct/learning/losses/due.py", "\n# a comment is an edit too\n")
-    assert finished.planned() == AFTER_TRAINING
-
-
-def test_an_edit_in_a_script_reruns_its_rule(finished, edit):
-    edit("workflow/scripts/evaluate_classifier.py", "\n# a comment: Snakemake hashes the whole script\n")
-    planned = finished.planned()
-    assert "evaluate_classifier" in planned
-    assert not {"train_classifier", "explain_classifier", "index_series"} & planned
-
-
-def test_a_new_setting_reruns_only_what_uses_it(finished):
-    assert finished.planned("--config", "evaluate={threshold: 0.6}") == {
-        "evaluate_classifier",
-        "table_1",
-        "figure_4",
-        "figure_5",
-        "table1_figure",
-        "compare_methods",
-        "stage_times",
-        "run_record",
-        "default",
-    }
 
 
 def test_killed_in_training_and_resumed_in_a_folder_with_a_space_gives_the_same_bytes(finished, tmp_path):
