@@ -10,17 +10,13 @@ from pathlib import Path
 
 from explainct.config import methods
 from explainct.learning.losses.registry import LOSSES
-from explainct.learning.networks.registry import network_entry
 from explainct.runtime.code_hash import all_hashes, code_hash
 from explainct.runtime.snakemake_internals import is_main_process
 from explainct.data.datasets.scan_count import scans_in
 from explainct.data.datasets.fingerprint import folders_state
-from explainct.data.samples.tasks import find_task
 from explainct.runtime.requests import growing
 
 DATASET = config["dataset"]
-TASK = find_task(config["train"]["task"]).name
-NETWORK = network_entry(config["train"]["network"])
 RESULTS = f"results/{DATASET}"
 STUDY = "results/lidc_contours/due/interpolation_study"
 
