@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from pydicom.uid import generate_uid
 
-from explainct.data.ingest.dicom_index import index_series
+from explainct.data.ingest.dicom_index import index_dicom
 from explainct.data.ingest.dicom_io import write_ct_series
+from explainct.runtime.files import list_shards
 from explainct.runtime.volume import Box, Volume
 
 SERIES, SHAPE = "1.2.3.4", (6, 14, 18)
@@ -62,7 +63,7 @@ def write_images(folder: Path, direction: tuple[float, ...] = UPRIGHT) -> pd.Dat
     names = [f"{SHAPE[0] - k}.dcm" for k in range(SHAPE[0])]
     volume = Volume(bright, SPACING, ORIGIN, direction)
     write_ct_series(volume, folder, study_uid="1.2.3", series_uid=SERIES, patient_id="HOSPITAL42", file_names=names)
-    dicom = index_series(folder, exclude=[], on_problem="stop").iloc[0].to_dict()
+    dicom = index_dicom(folder, exclude=[], on_problem="stop").iloc[0].to_dict()
     instances = [generate_uid(entropy_srcs=[SERIES, str(k + 1)]) for k in range(SHAPE[0])]
     dicom |= {"archive": "lidc", "format": "dicom", "instance_uids": instances}
     nifti = {"archive": "msd_pancreas", "format": "nifti", "series_uid": "scan", "files": ["a.nii.gz"]}
@@ -70,7 +71,7 @@ def write_images(folder: Path, direction: tuple[float, ...] = UPRIGHT) -> pd.Dat
 
 
 def write_cohort(folder: Path, direction: tuple[float, ...] = UPRIGHT) -> dict[str, object]:
-    """Write everything that `export_lesions` reads, and return its arguments."""
+    """Write everything that `export_masks` reads, and return its arguments."""
     series = write_images(folder / "dicom", direction)
     rows, samples = [], []
     with h5py.File(folder / "slices.h5", "w") as slices, h5py.File(folder / "0.h5", "w") as weights:
@@ -91,11 +92,12 @@ def write_cohort(folder: Path, direction: tuple[float, ...] = UPRIGHT) -> dict[s
     files = {"series_file": series, "lesions_file": pd.DataFrame(rows), "samples_file": pd.DataFrame(samples)}
     for name, table in files.items():
         table.to_parquet(folder / name)
+    list_shards(shard_files=[folder / "0.h5"], shards_file=folder / "shards.csv")
     return {
         **{name: folder / name for name in files},
         "slices_file": folder / "slices.h5",
-        "weights_files": [folder / "0.h5"],
-        "archives": {"lidc": folder / "dicom"},
+        "weights_file": folder / "shards.csv",
+        "archives": {"lidc": str(folder / "dicom")},
         "lesions": [],
-        "out": folder / "out",
+        "masks_folder": folder / "out",
     }

@@ -33,10 +33,18 @@ class Remote:
     def receipt(self) -> Path:
         return self.root / "results" / "receipt.csv"
 
-    def download(self, archive="nih_pancreas", **settings):
+    def download(self, archive="nih_pancreas", folder=None, **settings):
         server = Server(self.store.endpoint, timeout_s=0.3, tries=3, pause_s=0.01)
-        arguments = {"folder": self.folder, "receipt": self.receipt, "manifests": self.root / "manifests"}
-        download_archive(archive=archive, **{**arguments, "server": server, **settings})
+        download_archive(**{**self.arguments(archive, folder or self.folder), "server": server, **settings})
+
+    def arguments(self, archive, folder):
+        """Return what a download is given, but for the server."""
+        return {
+            "manifest_file": self.root / "manifests" / f"{archive}.csv",
+            "receipt_file": self.receipt,
+            "archive": archive,
+            "archives": {archive: str(folder)},
+        }
 
     def path(self, series_uid: str, number: int) -> str:
         """Return where the store holds a file of a series."""

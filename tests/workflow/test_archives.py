@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pydicom
 import yaml
-from harness import TINY, Project
+from harness import TINY, Project, failing
 from mini_pancreas import make_msd, make_nih
 
 from explainct.config import read_config
@@ -28,30 +28,38 @@ def lay_out(dicom: Path, archive: Path, layout: str) -> None:
         os.link(path, target)
 
 
+def settings_files(config: str) -> tuple[str, ...]:
+    """Return what names a configuration that is shipped, with the settings of `run`."""
+    return ("--configfile", f"config/{config}.yaml", "tiny.yaml")
+
+
 def run(project: Project, config: str, settings: dict) -> str:
     """Run to Table 1 and the cohort's flow with a configuration that is shipped; return what was printed."""
     (project.folder / "tiny.yaml").write_text(yaml.safe_dump(settings))
-    settings_files = ("--configfile", f"config/{config}.yaml", "tiny.yaml")
-    arguments = ("--cores", "2", "table_1", f"results/{config}/annotate/flow.csv", *settings_files)
-    assert "figure_4" in project.planned(*settings_files)
+    arguments = ("--cores", "2", "table_1", f"results/{config}/annotate/flow.csv", *settings_files(config))
+    assert "figure_4" in project.planned(*settings_files(config))
     status, output = project.run(*arguments)
     assert status == 0, output[-6000:]
     return output
 
 
-def tiny(archives: dict[str, Path]) -> dict:
-    """Return all settings at a tiny size, but for the dataset."""
+def tiny(archives: dict[str, Path], scans_per_shard: int) -> dict:
+    """Return all settings at a tiny size, but for the dataset; shards are of the published number of scans."""
     settings = read_config(TINY)
     del settings["dataset"]
     settings["ingest"]["archives"] = {name: str(folder) for name, folder in archives.items()}
+    settings["samples"]["scans_per_shard"] = scans_per_shard
     settings["train"]["methods"] = ["due"]
     return settings
 
 
 def test_idcs_layout_gives_the_same_table_as_the_demos(finished, tmp_path, project):
     lay_out(finished.folder / "results/demo/dicom", tmp_path / "archive", "idc")
-    run(project, "lidc", tiny({"lidc": tmp_path / "archive"}))
-    demo, mine = (pd.read_csv(p.folder / "results/tables/table1.csv") for p in (finished, project))
+    run(project, "lidc", tiny({"lidc": tmp_path / "archive"}, scans_per_shard=600))
+    demo, mine = (
+        pd.read_csv(where.folder / f"results/{name}/due/tables/table1.csv")
+        for where, name in ((finished, "demo"), (project, "lidc"))
+    )
     assert set(mine["dataset"]) == {"lidc"}
     demo = demo[demo["method"] == "due"].reset_index(drop=True)
     pd.testing.assert_frame_equal(mine.drop(columns="dataset"), demo.drop(columns="dataset"), check_exact=True)
@@ -60,6 +68,10 @@ def test_idcs_layout_gives_the_same_table_as_the_demos(finished, tmp_path, proje
         for where, name in ((finished, "demo"), (project, "lidc"))
     ]
     pd.testing.assert_frame_equal(*series)
+    assert project.planned("cohort_flow", *settings_files("lidc")) == set()
+    file = next((tmp_path / "archive").rglob("*.dcm"))
+    os.utime(file, (1, 1))
+    assert "index_series" in project.planned("cohort_flow", *settings_files("lidc"))
 
 
 def test_one_broken_series_in_tcias_layout_is_listed_and_the_rest_is_done(finished, tmp_path, project):
@@ -67,7 +79,7 @@ def test_one_broken_series_in_tcias_layout_is_listed_and_the_rest_is_done(finish
     victims = sorted((tmp_path / "archive" / BROKEN).rglob("*.dcm"))
     victims[5].unlink()
     (uid,) = {pydicom.dcmread(path, stop_before_pixels=True).SeriesInstanceUID for path in victims[:1]}
-    settings = tiny({"lidc": tmp_path / "archive"})
+    settings = tiny({"lidc": tmp_path / "archive"}, scans_per_shard=600)
     settings["train"]["seeds"] = [0]
     output = run(project, "lidc", settings)
     results = project.folder / "results"
@@ -82,8 +94,8 @@ def test_one_broken_series_in_tcias_layout_is_listed_and_the_rest_is_done(finish
         for path in (finished.folder / "results/demo", results / "lidc")
     )
     assert set(after.index) == set(before.index[before["patient_id"] != BROKEN])
-    assert (results / "tables/table1.csv").exists()
-    assert (results / "figures/lidc_flow.png").exists()
+    assert (results / "lidc/due/tables/table1.csv").exists()
+    assert (results / "lidc/annotate/flow.png").exists()
 
 
 def test_pancreas(tmp_path, project):
@@ -91,7 +103,7 @@ def test_pancreas(tmp_path, project):
     make_msd(msd, patients=12, seed=0)
     make_nih(nih, patients=8, seed=0, labels="seg")
     (msd / "labelsTr/pancreas_001.nii.gz").unlink()
-    settings = tiny({"msd_pancreas": msd, "nih_pancreas": nih})
+    settings = tiny({"msd_pancreas": msd, "nih_pancreas": nih}, scans_per_shard=200)
     settings["samples"] |= {"train": 0.4, "validation": 0.25, "margin_mm": 0, "negatives_per_lesion": 0}
     settings["train"]["seeds"] = [0]
     run(project, "pancreas", settings)
@@ -99,9 +111,15 @@ def test_pancreas(tmp_path, project):
     samples = pd.read_parquet(results / "pancreas/samples/samples.parquet")
     assert samples["label"].value_counts().to_dict() == {1: 11, 0: 8}
     assert (samples.groupby("split")["label"].nunique() == 2).all()
-    table = pd.read_csv(results / "tables/table1.csv")
+    table = pd.read_csv(results / "pancreas/due/tables/table1.csv")
     assert set(table["dataset"]) == {"pancreas"}
     assert table["mean"].between(0, 1).all()
     left_out = pd.read_csv(results / "pancreas/ingest/left_out.csv")
     assert left_out["series_uid"].tolist() == ["pancreas_001"]
     assert "has no label" in left_out["reason"].item()
+
+
+def test_an_archive_that_no_dataset_has_is_refused_before_any_job(project):
+    output = failing(project, "--config", "dataset=mine", "ingest={archives: {lidcc: somewhere}}")
+    assert "Setting `ingest.archives` names `lidcc`, which is no archive of any dataset. Did you mean `lidc`?" in output
+    assert not (project.folder / "results").exists()

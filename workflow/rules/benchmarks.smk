@@ -4,7 +4,7 @@
 rule benchmark_annotation:
     """Cluster all contours of LIDC-IDRI and build all masks, by this code and by pylidc itself."""
     output:
-        "results/benchmarks/annotation.csv",
+        out_file="results/benchmarks/annotation.csv",
     log:
         "results/benchmarks/annotation.log",
     benchmark:
@@ -23,7 +23,7 @@ rule benchmark_annotation:
 rule benchmark_crop:
     """Read one lesion's crop of a large series, next to reading all of it with SimpleITK."""
     output:
-        "results/benchmarks/crop.csv",
+        out_file="results/benchmarks/crop.csv",
     log:
         "results/benchmarks/crop.log",
     benchmark:
@@ -42,10 +42,11 @@ rule benchmark_crop:
 rule benchmark_uncertainty:
     """Compare the predicted variance with that of draws, and what both cost, on LIDC contours."""
     input:
-        interpolator="<study>/diffusion.pt",
-        predictor="<study>/uncertainty.pt",
+        interpolator_file="<study>/diffusion.pt",
+        predictor_file="<study>/uncertainty.pt",
+        splits_file=SPLITS,
     output:
-        "results/benchmarks/uncertainty.csv",
+        out_file="results/benchmarks/uncertainty.csv",
     log:
         "results/benchmarks/uncertainty.log",
     benchmark:
@@ -56,11 +57,13 @@ rule benchmark_uncertainty:
     resources:
         **asks("benchmark_uncertainty"),
     params:
-        study=config["study"],
-        settings=config["interpolate"],
-        latent=config["uncertainty"]["latent_at_inference"],
-        seed=config["seed"],
-        device=config["device"],
+        arguments={
+            **pick("study", "test", "every", "check_gaps", "check_draws"),
+            **pick("interpolate", "size", "steps"),
+            "latent": config["uncertainty"]["latent_at_inference"],
+            "seed": config["seed"],
+            "device": config["device"],
+        },
         code=code_hash("benchmark_uncertainty"),
     script:
         "../scripts/benchmark_uncertainty.py"
@@ -69,7 +72,7 @@ rule benchmark_uncertainty:
 rule benchmark_supervision:
     """Time a supervised training step against a plain one, in one run."""
     output:
-        "results/benchmarks/supervision.csv",
+        out_file="results/benchmarks/supervision.csv",
     log:
         "results/benchmarks/supervision.log",
     benchmark:
@@ -80,14 +83,17 @@ rule benchmark_supervision:
     resources:
         **asks("benchmark_supervision"),
     params:
-        settings=config["train"],
-        predictor={
-            "size": config["interpolate"]["size"],
-            "width": config["uncertainty"]["width"],
-            "latent": config["uncertainty"]["latent"],
+        arguments={
+            "settings": pick(
+                "train", "width", "max_pool", "batch_size", "learning_rate", "lambda"
+            ),
+            "predictor": {
+                **pick("interpolate", "size"),
+                **pick("uncertainty", "width", "latent"),
+            },
+            **pick("samples", "grid"),
+            "device": config["device"],
         },
-        grid=config["samples"]["grid"],
-        device=config["device"],
-        code=code_hash("benchmark_supervision"),
+        code=code_hash("benchmark_supervision", *LOSSES.values()),
     script:
         "../scripts/benchmark_supervision.py"

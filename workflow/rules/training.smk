@@ -5,7 +5,7 @@ rule train_classifier:
     """Train one method with one seed; a cut job goes on where it stopped."""
     input:
         **SAMPLES,
-        weights_file=rules.list_weights.output[0],
+        weights_file="<results>/due/uncertainty/weights/shards.csv",
     output:
         model_files="<classifiers>/{method}/n{n}_lambda{lam}/seed{seed}/model.pt",
         history_files="<classifiers>/{method}/n{n}_lambda{lam}/seed{seed}/history.csv",

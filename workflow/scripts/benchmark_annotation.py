@@ -1,9 +1,6 @@
 """Time clustering and consensus next to pylidc."""
 
-from pathlib import Path
-
 from explainct.benchmarks.consensus import benchmark_annotation
-from explainct.runtime.job import job
+from explainct.runtime.job import run
 
-with job(snakemake):
-    benchmark_annotation(out=Path(snakemake.output[0]))
+run(benchmark_annotation, snakemake)

@@ -1,9 +1,6 @@
 """Get the real CT of the demo."""
 
-from pathlib import Path
-
 from explainct.data.demo.real_ct import fetch_real_ct
-from explainct.runtime.job import job
+from explainct.runtime.job import run
 
-with job(snakemake):
-    fetch_real_ct(Path(snakemake.output.ct).parent)
+run(fetch_real_ct, snakemake)

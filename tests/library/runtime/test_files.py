@@ -11,13 +11,13 @@ import torch
 from explainct.errors import UserError
 from explainct.runtime.files import (
     is_disk_full,
+    list_shards,
     read_shards,
     replacing,
     require_space,
     write_csv,
     write_json,
     write_parquet,
-    write_shards,
 )
 from explainct.runtime.volume import Box, Volume, read_volume, write_volume
 from explainct.seeds import derived_seed, numpy_generator, torch_generator
@@ -130,11 +130,11 @@ def test_a_list_of_shards_changes_with_them_and_misses_none(tmp_path):
     for shard in shards:
         shard.write_bytes(b"a")
     listed = tmp_path / "shards.csv"
-    write_shards(shards, listed)
+    list_shards(shard_files=shards, shards_file=listed)
     assert read_shards(listed) == shards
     before = listed.read_text()
     os.utime(shards[1], ns=(1, 1))
-    write_shards(shards, listed)
+    list_shards(shard_files=shards, shards_file=listed)
     assert listed.read_text() != before
     shards[0].unlink()
     with pytest.raises(UserError, match=r"0.h5 is gone, but .*shards.csv lists it"):

@@ -24,13 +24,13 @@ Found = dict[tuple[int, int], tuple[list[int], Box, np.ndarray, np.ndarray]]
 """Annotation numbers, box, readers' masks and consensus of each lesion, by scan and the lesion's number in it."""
 
 
-def benchmark_annotation(*, out: Path) -> None:
+def benchmark_annotation(*, out_file: Path) -> None:
     """Write seconds of CPU time and the number of equal lesions, one row a step and the total last.
 
     Reading the database counts as clustering, on both sides; importing libraries does not count.
 
     Args:
-        out: the CSV file, with columns `case`, `seconds_ours`, `seconds_other`, `speedup`, `nodules`, `equal`.
+        out_file: the CSV file, with columns `case`, `seconds_ours`, `seconds_other`, `speedup`, `nodules`, `equal`.
     """
     start = process_time()
     database = load_database()
@@ -45,7 +45,7 @@ def benchmark_annotation(*, out: Path) -> None:
     table["seconds_other"] = theirs["seconds"]
     table.loc[2] = ["total", *table[["seconds_ours", "seconds_other"]].sum()]
     table["speedup"] = table["seconds_other"] / table["seconds_ours"]
-    write_csv(table.assign(nodules=len(ours), equal=equal), out)
+    write_csv(table.assign(nodules=len(ours), equal=equal), out_file)
 
 
 def masks_of(database: Database, clusters: Mapping[int, list[Lesion]]) -> Found:

@@ -15,7 +15,7 @@ import pydicom
 from pydicom.uid import ExplicitVRLittleEndian
 
 from explainct.benchmarks import crop_reader as benchmark_reader
-from explainct.data.ingest.dicom_index import index_series
+from explainct.data.ingest.dicom_index import index_dicom
 from explainct.data.ingest.dicom_io import write_ct_series
 from explainct.runtime.files import require_space, write_csv, write_json
 from explainct.runtime.volume import Box, Volume
@@ -27,38 +27,38 @@ SIDES = ("ours", "other")
 REPEATS = 3
 
 
-def benchmark_crop(*, out: Path, folder: Path, slices: int = 400, size: int = 512) -> None:
+def benchmark_crop(*, out_file: Path, tmpdir: Path, slices: int = 400, size: int = 512) -> None:
     """Time the index and the crop of a synthetic CT series, and write the best of three as a CSV table.
 
-    The row `index` compares `index_series`, which checks every header, with SimpleITK's search for the files of a
+    The row `index` compares `index_dicom`, which checks every header, with SimpleITK's search for the files of a
     series, which does not. The row `crop` compares `read_crop`, for files known from the index, with SimpleITK's
     ImageSeriesReader, which reads all files and then takes the box. Each runs in a process of its own, by turns;
     seconds leave out the start of the process, and megabytes (2^20 bytes) are the peak of all of it. The files are
     uncompressed, which SimpleITK needs, and lie in the cache of the operating system for both.
 
     Args:
-        out: the CSV file to write, with the columns `case`, `seconds_ours`, `seconds_other`, `speedup` (other / ours),
+        out_file: the CSV file to write, with the columns `case`, `seconds_ours`, `seconds_other`, `speedup` (other / ours),
             `megabytes_ours`, `megabytes_other`, `files_opened` (by ours), `slices_needed`, and `equal` (both found the
             same files in the same order, or the same voxels).
-        folder: where the series is kept while it is read.
+        tmpdir: folder where the series is kept while it is read.
         slices: slices of the series.
         size: rows and columns of a slice.
 
     Raises:
         UserError: the folder's disk is too small.
     """
-    require_space(folder, 2 * 2 * slices * size**2)
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+    require_space(tmpdir, 2 * 2 * slices * size**2)
+    with tempfile.TemporaryDirectory(dir=tmpdir) as temporary:
         series = Path(temporary, "series").resolve()
         _write_series(series, slices, size)
-        files = index_series(series, exclude=[], on_problem="stop").files[0]
+        files = index_dicom(series, exclude=[], on_problem="stop").files[0]
         box = _nodule_box(slices, size)
         task = Path(temporary, "task.json")
         write_json({"folder": str(series), "files": list(files), "start": box.start, "stop": box.stop}, task)
         needed = {"index": slices, "crop": box.shape[0]}
         rows = [{"case": case, **_compare(case, task), "slices_needed": count} for case, count in needed.items()]
     columns = ["case", "seconds_ours", "seconds_other", "speedup", "megabytes_ours", "megabytes_other"]
-    write_csv(pd.DataFrame(rows)[[*columns, "files_opened", "slices_needed", "equal"]], out)
+    write_csv(pd.DataFrame(rows)[[*columns, "files_opened", "slices_needed", "equal"]], out_file)
 
 
 def _nodule_box(slices: int, size: int) -> Box:

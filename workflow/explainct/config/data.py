@@ -4,25 +4,18 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from explainct.config.base import Count, Fraction, Settings
-
-
-class Archives(Settings):
-    """Folders of the archives."""
-
-    lidc: str | None = Field(None, description="LIDC-IDRI: DICOM series, in any folder layout.")
-    msd_pancreas: str | None = Field(
-        None, description="Medical Segmentation Decathlon Task07: NIfTI in `imagesTr` and `labelsTr`; tumours."
-    )
-    nih_pancreas: str | None = Field(
-        None, description="NIH Pancreas-CT: DICOM series and their labels, NIfTI or DICOM SEG; no tumours."
-    )
+from explainct.config.base import Count, Fraction, OpenFraction, Settings
 
 
 class Ingest(Settings):
     """Which scans are read."""
 
-    archives: Archives = Field(default_factory=Archives, description="Folders of the archives; none makes the demo.")
+    archives: dict[str, str | None] = Field(
+        {},
+        description="Folder of each archive by its name; none makes the demo. `lidc`: LIDC-IDRI, DICOM series in any "
+        "folder layout. `msd_pancreas`: Medical Segmentation Decathlon Task07, NIfTI in `imagesTr` and `labelsTr`, "
+        "tumours. `nih_pancreas`: NIH Pancreas-CT, DICOM series and their labels, NIfTI or DICOM SEG, no tumours.",
+    )
     public: bool = Field(
         False,
         description="The archives are public: what is made of them may lie in a cache that copies of the project share "
@@ -71,8 +64,8 @@ class Samples(Settings):
     negatives_per_lesion: int = Field(
         6, ge=0, le=26, description="Neighbouring blocks per lesion, drawn by seed (published: 26, all)."
     )
-    train: Fraction = Field(0.46, description="Share of patients for training (published: 0.1).")
-    validation: Fraction = Field(
+    train: OpenFraction = Field(0.46, description="Share of patients for training (published: 0.1).")
+    validation: OpenFraction = Field(
         0.14, description="Share of patients for validation (published: 0.3); the rest is for testing."
     )
     grid: tuple[Count, Count, Count] = Field(
@@ -91,8 +84,9 @@ class Samples(Settings):
     )
     scans_per_shard: Count = Field(
         64,
-        description="Scans, about, per file of crops, variance and weights, and so per job: as many as the archives' "
-        "folders have patients, at most those of their manifests.",
+        description="Scans, about, per file of crops, variance and weights, and so per job. How many files there are "
+        "follows from the published number of scans, not from what lies in the archives' folders; with a part of an "
+        "archive, raise it.",
     )
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -93,19 +93,19 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
         table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
 
 
-def write_shards(paths: Iterable[str | Path], out: str | Path) -> None:
+def list_shards(*, shard_files: Sequence[Path], shards_file: Path) -> None:
     """Write a table of files with size and time of change, so that it differs when one of them was made anew.
 
     Args:
-        paths: the files.
-        out: the CSV file to write, with columns `path`, `bytes`, `modified_ns`.
+        shard_files: the files.
+        shards_file: the CSV file to write, with columns `path`, `bytes`, `modified_ns`.
     """
-    rows = [(str(path), Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in paths]
-    write_csv(pd.DataFrame(rows, columns=["path", "bytes", "modified_ns"]), out)
+    rows = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in shard_files]
+    write_csv(pd.DataFrame(rows, columns=["path", "bytes", "modified_ns"]), shards_file)
 
 
 def read_shards(path: str | Path) -> list[Path]:
-    """Return the files that a table of `write_shards` lists.
+    """Return the files that a table of `list_shards` lists.
 
     Raises:
         UserError: one of them is gone.

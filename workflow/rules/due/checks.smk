@@ -4,13 +4,13 @@
 rule probe_confounders:
     """Predict the label from size, mean HU and place of the blocks alone, so that a leak shows."""
     input:
-        lesions_file=rules.extract_annotations.output.lesions,
-        samples_file=rules.plan_samples.output.samples_file,
-        crops_file=rules.list_crops.output[0],
+        lesions_file="<results>/annotate/lesions.parquet",
+        samples_file="<results>/samples/samples.parquet",
+        crops_file="<results>/samples/shards.csv",
     output:
         confounders_file=report(
             "<results>/due/tables/confounders.csv",
-            caption="../../report/confounders.rst",
+            caption="../../report/due/confounders.rst",
             category="Checks",
             labels={"result": "Confounders (CSV)"},
         ),

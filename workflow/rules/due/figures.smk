@@ -2,7 +2,7 @@
 
 # The ablations of DUE are compared in Table 1, not over the number of samples.
 SAMPLE_SWEEP = [
-    (method, n)
+    [method, n]
     for method in METHODS
     if not method.startswith("due_")
     for n in config["paper"]["samples"]
@@ -12,14 +12,14 @@ SAMPLE_SWEEP = [
 rule figure_3:
     """Figure 3: every method, without ablations of DUE, over the number of training samples."""
     input:
-        [
-            "<classifiers>/{run_of(method, n)}/metrics.parquet"
+        metrics_files=[
+            f"<classifiers>/{run_of(method, n)}/metrics.parquet"
             for method, n in SAMPLE_SWEEP
         ],
     output:
         png=report(
             "<results>/due/figures/figure3.png",
-            caption="../../report/figure_3.rst",
+            caption="../../report/due/figure_3.rst",
             category="Results",
             labels={"result": "Figure 3: training samples"},
         ),
@@ -34,28 +34,27 @@ rule figure_3:
     resources:
         **asks("figure_3"),
     params:
-        runs=SAMPLE_SWEEP,
-        threshold=config["evaluate"]["threshold"],
-        cohort=COHORT,
+        arguments={
+            "runs": SAMPLE_SWEEP,
+            "threshold": config["evaluate"]["threshold"],
+            "cohort": COHORT,
+        },
         code=code_hash("figure_3"),
     script:
         "../../scripts/figure_3.py"
 
 
 rule figure_4:
-    """Figure 4: CT, readers' contours, and the heatmap of each method."""
+    """Figure 4: CT, readers' contours, and the explanation map of each method."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
-        samples=rules.plan_samples.output.samples_file,
-        crops=rules.list_crops.output[0],
-        explanations=of_methods("explanations.h5"),
+        **SAMPLES,
+        explanations_files=of_methods("explanations.h5"),
     output:
         png=report(
             "<results>/due/figures/figure4.png",
-            caption="../../report/figure_4.rst",
+            caption="../../report/due/figure_4.rst",
             category="Results",
-            labels={"result": "Figure 4: heatmaps"},
+            labels={"result": "Figure 4: explanation maps"},
         ),
         pdf="<results>/due/figures/figure4.pdf",
     log:
@@ -68,10 +67,12 @@ rule figure_4:
     resources:
         **asks("figure_4"),
     params:
-        methods=METHODS,
-        samples=config["samples"],
-        threshold=config["evaluate"]["threshold"],
-        cohort=COHORT,
+        arguments={
+            "methods": METHODS,
+            "reading": READING,
+            "threshold": config["evaluate"]["threshold"],
+            "cohort": COHORT,
+        },
         code=code_hash("figure_4"),
     script:
         "../../scripts/figure_4.py"
@@ -80,11 +81,11 @@ rule figure_4:
 rule figure_5:
     """Figure 5: explanation scores over thresholds."""
     input:
-        metrics=of_methods("metrics.parquet"),
+        metrics_files=of_methods("metrics.parquet"),
     output:
         png=report(
             "<results>/due/figures/figure5.png",
-            caption="../../report/figure_5.rst",
+            caption="../../report/due/figure_5.rst",
             category="Results",
             labels={"result": "Figure 5: thresholds"},
         ),
@@ -99,8 +100,10 @@ rule figure_5:
     resources:
         **asks("figure_5"),
     params:
-        methods=METHODS,
-        cohort=COHORT,
+        arguments={
+            "methods": METHODS,
+            "cohort": COHORT,
+        },
         code=code_hash("figure_5"),
     script:
         "../../scripts/figure_5.py"
@@ -109,15 +112,15 @@ rule figure_5:
 rule figure_6:
     """Figure 6: one method over the weight of its explanation loss."""
     input:
-        metrics=[
-            "<classifiers>/{run_of(REFERENCE, lam=weight)}/metrics.parquet"
+        metrics_files=[
+            f"<classifiers>/{run_of(REFERENCE, lam=weight)}/metrics.parquet"
             for weight in config["paper"]["lambdas"]
         ],
-        baseline="<classifiers>/{run_of('baseline')}/metrics.parquet",
+        baseline_file=f"<classifiers>/{run_of('baseline')}/metrics.parquet",
     output:
         png=report(
             "<results>/due/figures/figure6.png",
-            caption="../../report/figure_6.rst",
+            caption="../../report/due/figure_6.rst",
             category="Results",
             labels={"result": "Figure 6: lambda"},
         ),
@@ -132,136 +135,143 @@ rule figure_6:
     resources:
         **asks("figure_6"),
     params:
-        weights=config["paper"]["lambdas"],
-        method=REFERENCE,
-        threshold=config["evaluate"]["threshold"],
-        cohort=COHORT,
+        arguments={
+            "weights": config["paper"]["lambdas"],
+            "method": REFERENCE,
+            "threshold": config["evaluate"]["threshold"],
+            "cohort": COHORT,
+        },
         code=code_hash("figure_6"),
     script:
         "../../scripts/figure_6.py"
 
 
-rule figure_gap:
+rule filled_gap_figure:
     """One filled gap with its variance and weights."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        samples=rules.plan_samples.output.samples_file,
-        weights=rules.list_weights.output[0],
+        lesions_file=SAMPLES["lesions_file"],
+        samples_file=SAMPLES["samples_file"],
+        weights_file="<results>/due/uncertainty/weights/shards.csv",
     output:
         png=report(
             "<results>/due/figures/gap.png",
-            caption="../../report/figure_gap.rst",
+            caption="../../report/due/filled_gap.rst",
             category="Interpolation",
             labels={"result": "A filled gap"},
         ),
         pdf="<results>/due/figures/gap.pdf",
     log:
-        "<logs>/figure_gap.log",
+        "<logs>/filled_gap_figure.log",
     benchmark:
-        "<benchmarks>/figure_gap.tsv"
+        "<benchmarks>/filled_gap_figure.tsv"
     conda:
         "../../../envs/explainct.yaml"
     threads: 1
     resources:
-        **asks("figure_gap"),
+        **asks("filled_gap_figure"),
     params:
-        cohort=COHORT,
-        code=code_hash("figure_gap"),
+        arguments={
+            "cohort": COHORT,
+        },
+        code=code_hash("filled_gap_figure"),
     script:
-        "../../scripts/figure_gap.py"
+        "../../scripts/filled_gap_figure.py"
 
 
-rule figure_table1:
+rule table1_figure:
     """Table 1 as a picture: seeds, means, and intervals over patients."""
     input:
-        samples="<results>/samples/samples.parquet",
-        predictions=of_methods("predictions.parquet"),
-        lesions=of_methods("lesions.parquet"),
+        samples_file=SAMPLES["samples_file"],
+        predictions_files=of_methods("predictions.parquet"),
+        lesions_files=of_methods("lesions.parquet"),
     output:
         png=report(
             "<results>/due/figures/table1.png",
-            caption="../../report/figure_table1.rst",
+            caption="../../report/due/table1_figure.rst",
             category="Results",
             labels={"result": "Table 1 as a picture"},
         ),
         pdf="<results>/due/figures/table1.pdf",
     log:
-        "<logs>/figure_table1.log",
+        "<logs>/table1_figure.log",
     benchmark:
-        "<benchmarks>/figure_table1.tsv"
+        "<benchmarks>/table1_figure.tsv"
     conda:
         "../../../envs/explainct.yaml"
     threads: 1
     resources:
-        **asks("figure_table1"),
+        **asks("table1_figure"),
     params:
-        methods=METHODS,
-        seed=config["seed"],
-        cohort=COHORT,
-        code=code_hash("figure_table1"),
+        arguments={
+            "methods": METHODS,
+            "seed": config["seed"],
+            "cohort": COHORT,
+        },
+        code=code_hash("table1_figure"),
     script:
-        "../../scripts/figure_table1.py"
+        "../../scripts/table1_figure.py"
 
 
-rule figure_reliability:
+rule reliability_figure:
     """How often a sample that is called a lesion with some probability is one."""
     input:
-        of_methods("predictions.parquet"),
+        predictions_files=of_methods("predictions.parquet"),
     output:
         png=report(
             "<results>/due/figures/reliability.png",
-            caption="../../report/figure_reliability.rst",
+            caption="../../report/due/reliability.rst",
             category="Checks",
             labels={"result": "Reliability of the probabilities"},
         ),
         pdf="<results>/due/figures/reliability.pdf",
     log:
-        "<logs>/figure_reliability.log",
+        "<logs>/reliability_figure.log",
     benchmark:
-        "<benchmarks>/figure_reliability.tsv"
+        "<benchmarks>/reliability_figure.tsv"
     conda:
         "../../../envs/explainct.yaml"
     threads: 1
     resources:
-        **asks("figure_reliability"),
+        **asks("reliability_figure"),
     params:
-        methods=METHODS,
-        cohort=COHORT,
-        code=code_hash("figure_reliability"),
+        arguments={
+            "methods": METHODS,
+            "cohort": COHORT,
+        },
+        code=code_hash("reliability_figure"),
     script:
-        "../../scripts/figure_reliability.py"
+        "../../scripts/reliability_figure.py"
 
 
-rule slice_browser:
+rule browse_lesions:
     """Write the slice browser."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
-        samples=rules.plan_samples.output.samples_file,
-        crops=rules.list_crops.output[0],
-        filled=rules.fill_browsed.output[0],
-        predictions=of_methods("predictions.parquet"),
-        explanations=of_methods("explanations.h5"),
+        **SAMPLES,
+        filled_file="<results>/due/uncertainty/weights/browsed.h5",
+        predictions_files=of_methods("predictions.parquet"),
+        explanations_files=of_methods("explanations.h5"),
     output:
-        report(
+        html=report(
             "<results>/due/browser.html",
-            caption="../../report/browser.rst",
+            caption="../../report/due/browser.rst",
             category="Results",
             labels={"result": "Slice browser"},
         ),
     log:
-        "<logs>/slice_browser.log",
+        "<logs>/browse_lesions.log",
     benchmark:
-        "<benchmarks>/slice_browser.tsv"
+        "<benchmarks>/browse_lesions.tsv"
     conda:
         "../../../envs/explainct.yaml"
     threads: 1
     resources:
-        **asks("slice_browser"),
+        **asks("browse_lesions"),
     params:
-        methods=METHODS,
-        samples=config["samples"],
-        cohort=COHORT,
-        code=code_hash("slice_browser"),
+        arguments={
+            "methods": METHODS,
+            "reading": READING,
+            "cohort": COHORT,
+        },
+        code=code_hash("browse_lesions"),
     script:
-        "../../scripts/slice_browser.py"
+        "../../scripts/browse_lesions.py"

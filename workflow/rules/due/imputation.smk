@@ -1,14 +1,31 @@
 """Imputation: the diffusion interpolator, the uncertainty of what it fills in, and weights (DUE, sections 4.2 and 4.3)."""
 
+# The annotated slices, and whose they are.
+ANNOTATED = {
+    "lesions_file": "<results>/annotate/lesions.parquet",
+    "slices_file": "<results>/annotate/slices.h5",
+    "splits_file": "<results>/samples/splits.parquet",
+}
+# What an interpolator is trained by; its file holds what it takes to build it again.
+INTERPOLATOR = pick(
+    "interpolate",
+    *("size", "channels", "epochs", "steps_per_epoch", "batch_size"),
+    *("learning_rate", "ema", "max_gap"),
+)
+# What the sampled variance depends on, and what the filled annotation: the expectation is known without a chain.
+VARIANCE = {**pick("interpolate", "size"), **pick("uncertainty", "gaps", "estimate")}
+FILLED = pick("uncertainty", "estimate", "latent_at_inference", "mapping")
+if config["uncertainty"]["estimate"] == "draws":
+    VARIANCE |= pick("interpolate", "steps", "filling") | pick("uncertainty", "draws")
+    FILLED |= pick("interpolate", "steps", "filling", "draws")
+
 
 rule train_interpolator:
     """Train the diffusion interpolator on annotated slices of training patients."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
-        splits=rules.plan_samples.output.splits_file,
+        **ANNOTATED,
     output:
-        "<results>/due/interpolation/model.pt",
+        model_file="<results>/due/interpolation/model.pt",
     log:
         "<logs>/train_interpolator.log",
     benchmark:
@@ -20,10 +37,11 @@ rule train_interpolator:
     resources:
         **asks("train_interpolator"),
     params:
-        settings=config["interpolate"],
-        seed=config["seed"],
-        device=config["device"],
-        resume_from="<results>/due/interpolation/last.pt",
+        arguments={
+            "settings": INTERPOLATOR,
+            "seed": config["seed"],
+            "device": config["device"],
+        },
         software=SOFTWARE,
         code=code_hash("train_interpolator"),
     script:
@@ -33,14 +51,12 @@ rule train_interpolator:
 rule evaluate_interpolator:
     """Score the interpolator on hidden slices of validation patients."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
-        splits=rules.plan_samples.output.splits_file,
-        model=rules.train_interpolator.output[0],
+        **ANNOTATED,
+        model_file=rules.train_interpolator.output.model_file,
     output:
-        report(
+        out_file=report(
             "<results>/due/interpolation/metrics.json",
-            caption="../../report/interpolation.rst",
+            caption="../../report/due/interpolation.rst",
             category="Interpolation",
             labels={"result": "Scores on hidden slices (JSON)"},
         ),
@@ -54,9 +70,11 @@ rule evaluate_interpolator:
     resources:
         **asks("evaluate_interpolator"),
     params:
-        settings=config["interpolate"],
-        seed=config["seed"],
-        device=config["device"],
+        arguments={
+            "settings": pick("interpolate", "size", "draws", "steps", "filling"),
+            "seed": config["seed"],
+            "device": config["device"],
+        },
         code=code_hash("evaluate_interpolator"),
     script:
         "../../scripts/evaluate_interpolator.py"
@@ -65,12 +83,10 @@ rule evaluate_interpolator:
 rule sample_variance:
     """Sample the variance of the interpolation in gaps of training lesions (Algorithm 1)."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
-        splits=rules.plan_samples.output.splits_file,
-        model=rules.train_interpolator.output[0],
+        **ANNOTATED,
+        model_file=rules.train_interpolator.output.model_file,
     output:
-        "<results>/due/uncertainty/variance/{shard}.h5",
+        out_file="<results>/due/uncertainty/variance/{shard}.h5",
     log:
         "<logs>/sample_variance/{shard}.log",
     benchmark:
@@ -82,11 +98,12 @@ rule sample_variance:
     resources:
         **asks("sample_variance"),
     params:
-        settings=config["uncertainty"],
-        interpolate=config["interpolate"],
-        shards=len(SHARDS),
-        seed=config["seed"],
-        device=config["device"],
+        arguments={
+            "settings": VARIANCE,
+            "shards": len(SHARDS),
+            "seed": config["seed"],
+            "device": config["device"],
+        },
         shard="{shard}",
         software=SOFTWARE,
         code=code_hash("sample_variance"),
@@ -97,9 +114,9 @@ rule sample_variance:
 rule train_uncertainty:
     """Distil the sampled variance into a neural-process VAE, the imputed uncertainty predictor."""
     input:
-        of_shards("due/uncertainty/variance"),
+        variance_files=of_shards("due/uncertainty/variance"),
     output:
-        "<results>/due/uncertainty/model.pt",
+        model_file="<results>/due/uncertainty/model.pt",
     log:
         "<logs>/train_uncertainty.log",
     benchmark:
@@ -111,93 +128,64 @@ rule train_uncertainty:
     resources:
         **asks("train_uncertainty"),
     params:
-        settings=config["uncertainty"],
-        seed=config["seed"],
-        device=config["device"],
-        resume_from="<results>/due/uncertainty/last.pt",
+        arguments={
+            "settings": pick(
+                "uncertainty",
+                *("latent", "width", "epochs", "batch_size", "learning_rate", "beta"),
+            ),
+            "seed": config["seed"],
+            "device": config["device"],
+        },
         software=SOFTWARE,
         code=code_hash("train_uncertainty"),
     script:
         "../../scripts/train_uncertainty.py"
 
 
+WEIGHTS = {
+    **pick("samples", "margin_mm", "grid"),
+    **pick("interpolate", "size"),
+    "settings": FILLED,
+    "seed": config["seed"],
+    "device": config["device"],
+}
+
+
 rule map_weights:
     """Fill the gaps of training lesions on the network's grid, and weigh every voxel."""
     input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
-        samples=rules.plan_samples.output.samples_file,
-        interpolator=rules.train_interpolator.output[0],
-        predictor=rules.train_uncertainty.output[0],
+        lesions_file="<results>/annotate/lesions.parquet",
+        slices_file="<results>/annotate/slices.h5",
+        samples_file="<results>/samples/samples.parquet",
+        interpolator_file=rules.train_interpolator.output.model_file,
+        predictor_file=rules.train_uncertainty.output.model_file,
     output:
-        "<results>/due/uncertainty/weights/{shard}.h5",
+        out_file="<results>/due/uncertainty/weights/{part}.h5",
     log:
-        "<logs>/map_weights/{shard}.log",
+        "<logs>/map_weights/{part}.log",
     benchmark:
-        "<benchmarks>/map_weights/{shard}.tsv"
+        "<benchmarks>/map_weights/{part}.tsv"
+    wildcard_constraints:
+        part=r"\d+",
     conda:
         "../../../envs/explainct.yaml"
     threads: THREADS
     resources:
         **asks("map_weights"),
     params:
-        settings=config["uncertainty"],
-        interpolate=config["interpolate"],
-        samples=config["samples"],
-        seed=config["seed"],
-        device=config["device"],
+        arguments=WEIGHTS,
         code=code_hash("map_weights"),
     script:
         "../../scripts/map_weights.py"
 
 
-rule list_weights:
-    """List the shards of weights in one file: a job that needs all of them depends on one."""
-    input:
-        of_shards("due/uncertainty/weights"),
+# The test lesions that the slice browser shows: a rule of its own, since it alone depends on how many these are.
+use rule map_weights as fill_browsed with:
     output:
-        "<results>/due/uncertainty/weights/shards.csv",
-    log:
-        "<logs>/list_weights.log",
-    benchmark:
-        "<benchmarks>/list_weights.tsv"
-    conda:
-        "../../../envs/explainct.yaml"
-    threads: 1
-    resources:
-        **asks("list_weights"),
-    params:
-        code=code_hash("list_weights"),
-    script:
-        "../../scripts/list_weights.py"
-
-
-rule fill_browsed:
-    """Fill the gaps of the test lesions that the browser shows."""
-    input:
-        lesions=rules.extract_annotations.output.lesions,
-        slices=rules.extract_annotations.output.slices,
-        samples=rules.plan_samples.output.samples_file,
-        interpolator=rules.train_interpolator.output[0],
-        predictor=rules.train_uncertainty.output[0],
-    output:
-        "<results>/due/browser/filled.h5",
+        out_file="<results>/due/uncertainty/weights/browsed.h5",
     log:
         "<logs>/fill_browsed.log",
     benchmark:
         "<benchmarks>/fill_browsed.tsv"
-    conda:
-        "../../../envs/explainct.yaml"
-    threads: THREADS
-    resources:
-        **asks("fill_browsed"),
     params:
-        rows=config["evaluate"]["browse"],
-        settings=config["uncertainty"],
-        interpolate=config["interpolate"],
-        samples=config["samples"],
-        seed=config["seed"],
-        device=config["device"],
-        code=code_hash("fill_browsed"),
-    script:
-        "../../scripts/fill_browsed.py"
+        arguments={**WEIGHTS, "part": "browsed", **pick("evaluate", "browse")},

@@ -1,5 +1,8 @@
 """Interpolation study: hidden slices of all LIDC nodules, filled in by every method, on contours alone."""
 
+# Who is tested on, where the settings name a file: an input of every rule that splits patients.
+SPLITS = config["study"]["splits"] or []
+
 
 wildcard_constraints:
     kind="regression|diffusion",
@@ -7,9 +10,11 @@ wildcard_constraints:
 
 
 rule train_study_model:
-    """Train the diffusion interpolator, or its peer, on the nodules of the patients that teach."""
+    """Train the diffusion interpolator, or the baseline method, on the nodules of the patients that teach."""
+    input:
+        splits_file=SPLITS,
     output:
-        "<study>/{kind}.pt",
+        model_file="<study>/{kind}.pt",
     log:
         "<study>/logs/train_{kind}.log",
     benchmark:
@@ -21,11 +26,12 @@ rule train_study_model:
     resources:
         **asks("train_study_model"),
     params:
-        study=config["study"],
-        settings=config["interpolate"],
-        seed=config["seed"],
-        device=config["device"],
-        resume_from="<study>/{kind}.last.pt",
+        arguments={
+            **pick("study", "test"),
+            "settings": INTERPOLATOR,
+            "seed": config["seed"],
+            "device": config["device"],
+        },
         kind="{kind}",
         software=SOFTWARE,
         code=code_hash("train_study_model"),
@@ -34,11 +40,12 @@ rule train_study_model:
 
 
 rule sample_study_variance:
-    """Compute the variance of the diffusion in gaps of the patients that teach."""
+    """Sample the variance of the diffusion in gaps of the patients that teach."""
     input:
-        "<study>/diffusion.pt",
+        model_file="<study>/diffusion.pt",
+        splits_file=SPLITS,
     output:
-        "<study>/variance.h5",
+        out_file="<study>/variance.h5",
     log:
         "<study>/logs/sample_variance.log",
     benchmark:
@@ -50,50 +57,36 @@ rule sample_study_variance:
     resources:
         **asks("sample_study_variance"),
     params:
-        study=config["study"],
-        settings=config["interpolate"],
-        uncertainty=config["uncertainty"],
-        seed=config["seed"],
-        device=config["device"],
+        arguments={
+            **pick("study", "test"),
+            "settings": VARIANCE,
+            "seed": config["seed"],
+            "device": config["device"],
+        },
         software=SOFTWARE,
         code=code_hash("sample_study_variance"),
     script:
         "../../scripts/sample_study_variance.py"
 
 
-rule train_study_uncertainty:
-    """Distil that variance into the imputed uncertainty predictor."""
+use rule train_uncertainty as train_study_uncertainty with:
     input:
-        rules.sample_study_variance.output[0],
+        variance_files=rules.sample_study_variance.output.out_file,
     output:
-        "<study>/uncertainty.pt",
+        model_file="<study>/uncertainty.pt",
     log:
         "<study>/logs/train_uncertainty.log",
     benchmark:
         "<study>/benchmarks/train_uncertainty.tsv"
-    cache: CACHED
-    conda:
-        "../../../envs/explainct.yaml"
-    threads: THREADS
-    resources:
-        **asks("train_study_uncertainty"),
-    params:
-        settings=config["uncertainty"],
-        seed=config["seed"],
-        device=config["device"],
-        resume_from="<study>/uncertainty.last.pt",
-        software=SOFTWARE,
-        code=code_hash("train_study_uncertainty"),
-    script:
-        "../../scripts/train_study_uncertainty.py"
 
 
 rule fill_hidden_slices:
     """Fill in the hidden slices of the patients that are tested on by a learned method."""
     input:
-        study_model,
+        model_file=study_model,
+        splits_file=SPLITS,
     output:
-        "<study>/filled/{filler}.h5",
+        out_file="<study>/filled/{filler}.h5",
     log:
         "<study>/logs/fill_{filler}.log",
     benchmark:
@@ -104,11 +97,13 @@ rule fill_hidden_slices:
     resources:
         **asks("fill_hidden_slices"),
     params:
-        study=config["study"],
-        settings=config["interpolate"],
-        latent=config["uncertainty"]["latent_at_inference"],
-        seed=config["seed"],
-        device=config["device"],
+        arguments={
+            **pick("study", "test", "every"),
+            "settings": pick("interpolate", "size", "draws", "steps", "filling"),
+            "latent": config["uncertainty"]["latent_at_inference"],
+            "seed": config["seed"],
+            "device": config["device"],
+        },
         code=code_hash("fill_hidden_slices"),
     script:
         "../../scripts/fill_hidden_slices.py"
@@ -117,10 +112,11 @@ rule fill_hidden_slices:
 rule check_sampler:
     """Check the variance of draws: few steps against many, few draws against what they tend to."""
     input:
-        "<study>/diffusion.pt",
+        model_file="<study>/diffusion.pt",
+        splits_file=SPLITS,
     output:
-        steps="<study>/sampler_steps.csv",
-        draws="<study>/sampler_draws.csv",
+        steps_file="<study>/sampler_steps.csv",
+        draws_file="<study>/sampler_draws.csv",
     log:
         "<study>/logs/check_sampler.log",
     benchmark:
@@ -131,10 +127,13 @@ rule check_sampler:
     resources:
         **asks("check_sampler"),
     params:
-        study=config["study"],
-        settings=config["interpolate"],
-        seed=config["seed"],
-        device=config["device"],
+        arguments={
+            **pick("study", "test", "every"),
+            **pick("study", "check_gaps", "check_steps", "check_draws"),
+            **pick("interpolate", "size"),
+            "seed": config["seed"],
+            "device": config["device"],
+        },
         code=code_hash("check_sampler"),
     script:
         "../../scripts/check_sampler.py"
@@ -143,31 +142,20 @@ rule check_sampler:
 rule interpolation_study:
     """Score every method on the hidden slices: overlap, calibration, and what its uncertainty knows of errors."""
     input:
-        expand("<study>/filled/{filler}.h5", filler=config["study"]["learned"]),
+        filled_files=expand(
+            "<study>/filled/{filler}.h5", filler=config["study"]["learned"]
+        ),
+        splits_file=SPLITS,
     output:
-        table=report(
+        table_file=report(
             "<study>/interpolation.csv",
-            caption="../../report/study.rst",
+            caption="../../report/due/study.rst",
             category="Interpolation",
             labels={"result": "Study on contours (CSV)"},
         ),
-        slices="<study>/interpolation_slices.parquet",
-        curves="<study>/uncertainty_curves.csv",
-        shapes="<study>/interpolation_shapes.csv",
-        png=report(
-            "<study>/interpolation.png",
-            caption="../../report/study.rst",
-            category="Interpolation",
-            labels={"result": "Study on contours: overlap"},
-        ),
-        pdf="<study>/interpolation.pdf",
-        uncertainty_png=report(
-            "<study>/uncertainty.png",
-            caption="../../report/study.rst",
-            category="Interpolation",
-            labels={"result": "Study on contours: uncertainty"},
-        ),
-        uncertainty_pdf="<study>/uncertainty.pdf",
+        slices_file="<study>/interpolation_slices.parquet",
+        curves_file="<study>/uncertainty_curves.csv",
+        shapes_file="<study>/interpolation_shapes.csv",
     log:
         "<study>/logs/interpolation_study.log",
     benchmark:
@@ -178,8 +166,64 @@ rule interpolation_study:
     resources:
         **asks("interpolation_study"),
     params:
-        settings=config["study"],
-        seed=config["seed"],
+        arguments={
+            **pick("study", "test", "every"),
+            "seed": config["seed"],
+        },
         code=code_hash("interpolation_study"),
     script:
         "../../scripts/interpolation_study.py"
+
+
+rule interpolation_figure:
+    """Draw the overlap of every method with the hidden slices."""
+    input:
+        table_file=rules.interpolation_study.output.table_file,
+    output:
+        png=report(
+            "<study>/interpolation.png",
+            caption="../../report/due/study.rst",
+            category="Interpolation",
+            labels={"result": "Study on contours: overlap"},
+        ),
+        pdf="<study>/interpolation.pdf",
+    log:
+        "<study>/logs/interpolation_figure.log",
+    benchmark:
+        "<study>/benchmarks/interpolation_figure.tsv"
+    conda:
+        "../../../envs/explainct.yaml"
+    threads: 1
+    resources:
+        **asks("interpolation_figure"),
+    params:
+        code=code_hash("interpolation_figure"),
+    script:
+        "../../scripts/interpolation_figure.py"
+
+
+rule uncertainty_figure:
+    """Draw what the uncertainty of every method knows of its errors."""
+    input:
+        table_file=rules.interpolation_study.output.curves_file,
+    output:
+        png=report(
+            "<study>/uncertainty.png",
+            caption="../../report/due/study.rst",
+            category="Interpolation",
+            labels={"result": "Study on contours: uncertainty"},
+        ),
+        pdf="<study>/uncertainty.pdf",
+    log:
+        "<study>/logs/uncertainty_figure.log",
+    benchmark:
+        "<study>/benchmarks/uncertainty_figure.tsv"
+    conda:
+        "../../../envs/explainct.yaml"
+    threads: 1
+    resources:
+        **asks("uncertainty_figure"),
+    params:
+        code=code_hash("uncertainty_figure"),
+    script:
+        "../../scripts/uncertainty_figure.py"

@@ -4,11 +4,11 @@
 rule table_1:
     """Table 1: prediction and explanation of every method."""
     input:
-        metrics=of_methods("metrics.parquet"),
+        metrics_files=of_methods("metrics.parquet"),
     output:
         csv=report(
             "<results>/due/tables/table1.csv",
-            caption="../../report/table_1.rst",
+            caption="../../report/due/table_1.rst",
             category="Results",
             labels={"result": "Table 1 (CSV)"},
         ),
@@ -16,7 +16,7 @@ rule table_1:
         tex="<results>/due/tables/table1.tex",
         html=report(
             "<results>/due/tables/table1.html",
-            caption="../../report/table_1.rst",
+            caption="../../report/due/table_1.rst",
             category="Results",
             labels={"result": "Table 1"},
         ),
@@ -30,10 +30,13 @@ rule table_1:
     resources:
         **asks("table_1"),
     params:
-        methods=METHODS,
-        dataset=DATASET,
-        cohort=COHORT,
-        threshold=config["evaluate"]["threshold"],
+        arguments={
+            "methods": METHODS,
+            "dataset": DATASET,
+            "cohort": COHORT,
+            "published_dataset": PUBLISHED,
+            "threshold": config["evaluate"]["threshold"],
+        },
         code=code_hash("table_1"),
     script:
         "../../scripts/table_1.py"
@@ -42,13 +45,13 @@ rule table_1:
 rule compare_methods:
     """Compare each method with the reference on the same test patients."""
     input:
-        samples="<results>/samples/samples.parquet",
-        predictions=of_methods("predictions.parquet"),
-        lesions=of_methods("lesions.parquet"),
+        samples_file=SAMPLES["samples_file"],
+        predictions_files=of_methods("predictions.parquet"),
+        lesions_files=of_methods("lesions.parquet"),
     output:
-        report(
+        csv=report(
             "<results>/due/tables/differences.csv",
-            caption="../../report/differences.rst",
+            caption="../../report/due/differences.rst",
             category="Results",
             labels={"result": "Differences between methods (CSV)"},
         ),
@@ -62,9 +65,11 @@ rule compare_methods:
     resources:
         **asks("compare_methods"),
     params:
-        methods=METHODS,
-        reference=REFERENCE,
-        seed=config["seed"],
+        arguments={
+            "methods": METHODS,
+            "reference": REFERENCE,
+            "seed": config["seed"],
+        },
         code=code_hash("compare_methods"),
     script:
         "../../scripts/compare_methods.py"
@@ -73,11 +78,11 @@ rule compare_methods:
 rule cue_table:
     """Write what each method is worth with the cue, without it, and with its opposite."""
     input:
-        of_methods("cued.parquet"),
+        cued_files=of_methods("cued.parquet"),
     output:
         csv=report(
             "<results>/due/tables/cue.csv",
-            caption="../../report/cue.rst",
+            caption="../../report/due/cue.rst",
             category="Checks",
             labels={"result": "Planted cue (CSV)"},
         ),
@@ -92,9 +97,11 @@ rule cue_table:
     resources:
         **asks("cue_table"),
     params:
-        methods=METHODS,
-        cohort=COHORT,
-        strength=config["samples"]["cue"]["strength"],
+        arguments={
+            "methods": METHODS,
+            "cohort": COHORT,
+            "strength": config["samples"]["cue"]["strength"],
+        },
         code=code_hash("cue_table"),
     script:
         "../../scripts/cue_table.py"

@@ -2,12 +2,12 @@
 
 import pandas as pd
 import pytest
+from sample_files import plan_samples
 
-from explainct.data.annotate.cohort_flow import cohort_flow
+from explainct.data.annotate.cohort_flow import count_flow
 from explainct.data.annotate.lidc_counts import count_cohort
 from explainct.data.annotate.lidc_database import Database
 from explainct.data.annotate.lidc_lesions import extract_contours
-from explainct.data.samples.sample_table import plan_samples
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def row(scan):
 
 def test_every_loss_has_a_reason_and_the_counts_add_up(cohort):
     settings = {"margin_mm": 0, "negatives_per_lesion": 26}
-    flow = cohort_flow(cohort["scans"], cohort["lesions"], pd.DataFrame(index=range(10)), settings)
+    flow = count_flow(cohort["scans"], cohort["lesions"], pd.DataFrame(index=range(10)), **settings)
     for _, rows in flow.groupby("unit"):
         found, lost, kept = (rows.loc[rows["event"] == event, "count"].sum() for event in ("found", "lost", "kept"))
         assert found - lost == kept
@@ -97,7 +97,7 @@ def test_blocks_kept_are_the_samples(cohort, tmp_path):
     lesions.to_parquet(tmp_path / "lesions")
     plan_samples(settings=split, shards=1, seed=0, **files)
     samples = pd.read_parquet(tmp_path / "samples")
-    flow = cohort_flow(cohort["scans"], lesions, samples, split)
+    flow = count_flow(cohort["scans"], lesions, samples, margin_mm=0, negatives_per_lesion=3)
     blocks = flow[flow["unit"] == "blocks"]
     assert blocks[blocks["event"] == "kept"]["count"].item() == len(samples)
     drawn = blocks[blocks["reason"].str.contains("negatives_per_lesion")]["count"].item()

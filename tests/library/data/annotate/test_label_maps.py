@@ -9,7 +9,7 @@ from mini_pancreas import make_msd, make_nih
 
 from explainct.data.annotate.annotated_slices import annotated_slices
 from explainct.data.annotate.label_map_lesions import extract_labels
-from explainct.data.ingest.dicom_index import index_series
+from explainct.data.ingest.dicom_index import index_dicom
 from explainct.data.ingest.label_maps import match_msd_labels, match_nih_labels
 from explainct.data.ingest.nifti_io import index_nifti, read_nifti_crop
 from explainct.data.samples.blocks import lesion_box
@@ -34,7 +34,7 @@ def folders(tmp_path_factory):
 def series(folders):
     arguments = {"exclude": [], "on_problem": "stop"}
     tumours = index_nifti(folders["msd_pancreas"], **arguments)
-    normal = index_series(folders["nih_pancreas"], **arguments, patient_pattern=r"PANCREAS_\d{4}")
+    normal = index_dicom(folders["nih_pancreas"], **arguments, patient_pattern=r"PANCREAS_\d{4}")
     tables = [
         match_msd_labels(folders["msd_pancreas"], tumours, on_problem="stop").assign(archive="msd_pancreas"),
         match_nih_labels(folders["nih_pancreas"], normal, on_problem="stop").assign(archive="nih_pancreas"),
@@ -46,7 +46,8 @@ def series(folders):
 def extract(tmp_path, folders):
     def run(series, keep_every=2, out="out"):
         paths = {"lesions_file": tmp_path / out / "l.parquet", "slices_file": tmp_path / out / "s.h5"}
-        extract_labels(series=series, folders=folders, keep_every=keep_every, **paths)
+        paths["scans_file"] = tmp_path / out / "scans.parquet"
+        extract_labels(series=series, folders=folders, settings={"keep_every": keep_every}, **paths)
         return pd.read_parquet(paths["lesions_file"]), paths["slices_file"]
 
     return run

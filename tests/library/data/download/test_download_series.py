@@ -72,7 +72,7 @@ def test_a_disk_that_others_fill_meanwhile_stops_a_download_that_then_goes_on(re
         with pytest.raises(OSError, match="No space left on device"):
             remote.download()
         assert not remote.receipt.exists()
-        disk.make_room()
+        disk.grow()
         remote.download()
         assert remote.files() == remote.expected()
     finally:
@@ -179,7 +179,7 @@ def test_nobody_listens(remote):
     with pytest.raises(
         UserError, match=r"s3://bucket/1-2-3-1/ could not be fetched: the connection failed \(NewConnectionError\)"
     ):
-        remote.download(server=nobody, connections=1)
+        remote.download(server=nobody, threads=1)
 
 
 def test_a_server_that_is_down_is_not_asked_for_every_series(remote, monkeypatch):
@@ -187,7 +187,7 @@ def test_a_server_that_is_down_is_not_asked_for_every_series(remote, monkeypatch
     remote.store.faults["/bucket/"] = itertools.repeat(403)
     remote.store.pause_s = 0.05
     with pytest.raises(UserError, match=r"0 of 3 series are complete; 1\.2\.3\.1 failed\. s3://"):
-        remote.download(connections=1)
+        remote.download(threads=1)
     assert len(remote.store.asked) < 3
 
 
@@ -271,16 +271,15 @@ def test_a_folder_that_cannot_be_written_is_named(remote, monkeypatch):
 
 def start(remote, **settings):
     """Start a download in a process of its own."""
-    arguments = {"archive": "nih_pancreas", "connections": 1, **settings}
     code = (
         "import json, sys; from pathlib import Path; from explainct.data.download.archive import download_archive;"
         "from explainct.data.download.object_store import Server; a = json.loads(sys.argv[1]);"
-        "p = {k: Path(a.pop(k)) for k in ('folder', 'receipt', 'manifests')};"
+        "p = {k: Path(a.pop(k)) for k in ('manifest_file', 'receipt_file')};"
         "download_archive(**p, server=Server(a.pop('endpoint')), **a)"
     )
-    paths = {"folder": remote.folder, "receipt": remote.receipt, "manifests": remote.root / "manifests"}
-    arguments |= {name: str(path) for name, path in paths.items()} | {"endpoint": remote.store.endpoint}
-    command = [sys.executable, "-c", code, json.dumps(arguments)]
+    arguments = remote.arguments("nih_pancreas", remote.folder)
+    arguments |= {"threads": 1, "endpoint": remote.store.endpoint, **settings}
+    command = [sys.executable, "-c", code, json.dumps(arguments, default=str)]
     environment = {**os.environ, "PYTHONPATH": str(WORKFLOW)}
     # Tests that run in the background ignore interrupts, and what they start would do so too.
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
@@ -314,7 +313,7 @@ def test_a_killed_download_goes_on(remote):
 
 def test_an_interrupted_download_ends_at_once(remote):
     remote.store.pause_s = 0.2
-    process = start(remote, connections=2)
+    process = start(remote, threads=2)
     wait_for_files(remote, 2)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=5)
@@ -326,7 +325,7 @@ def test_an_interrupted_download_ends_at_once(remote):
 def test_progress_is_logged(remote, monkeypatch, caplog):
     monkeypatch.setattr(progress, "EVERY_S", 0)
     with caplog.at_level(logging.INFO):
-        remote.download(connections=1)
+        remote.download(threads=1)
     lines = [record.getMessage() for record in caplog.records if "series," in record.getMessage()]
     assert lines[0].startswith("0 of 3 series, 0.00 of 0.00 GB, ")
     assert lines[-1].startswith("3 of 3 series, 0.00 of 0.00 GB, ")

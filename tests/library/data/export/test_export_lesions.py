@@ -29,7 +29,7 @@ from export_cohort import (
 from pydicom.uid import ExplicitVRLittleEndian
 
 from explainct.data.export.dicom_seg import VERSION
-from explainct.data.export.lesions import export_lesions
+from explainct.data.export.lesions import export_masks
 from explainct.data.ingest.dicom_io import PLANTED
 from explainct.data.samples.resample import resize_image
 from explainct.errors import UserError
@@ -41,7 +41,7 @@ ON_DICOM = ("P1-n0", "P1-n1", "P1-n2")
 def exported(request, tmp_path_factory):
     """A cohort and its export: folder with `dicom` (images) and `out`."""
     folder = tmp_path_factory.mktemp("cohort")
-    export_lesions(**write_cohort(folder, request.param))
+    export_masks(**write_cohort(folder, request.param))
     return folder
 
 
@@ -192,7 +192,7 @@ def test_nothing_of_the_identity_is_exported(tmp_path):
         dataset.StudyDate = dataset.SeriesDate = dataset.ContentDate = "20010203"
         dataset.private_block(0x0011, "PLANTED", create=True).add_new(1, "LO", "PLANTED ELSEWHERE")
         dataset.save_as(path)
-    export_lesions(**cohort)
+    export_masks(**cohort)
     words = [word.encode() for word in (*PLANTED.values(), "PLANTED", "HOSPITAL42", "SCANNER", "20010203")]
     for path in (path for path in (tmp_path / "out").rglob("*") if path.is_file()):
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
@@ -204,7 +204,7 @@ def test_nothing_of_the_identity_is_exported(tmp_path):
 
 def test_same_input_gives_the_same_bytes(tmp_path):
     for run in ("one", "two"):
-        export_lesions(**write_cohort(tmp_path / run))
+        export_masks(**write_cohort(tmp_path / run))
     files = [path for path in (tmp_path / "one/out").rglob("*") if path.is_file()]
     assert len(files) == 7 + 4 + 7 + 6
     for path in files:
@@ -217,7 +217,7 @@ def test_other_masks_are_another_instance(tmp_path):
     for value in (0, 1):
         with h5py.File(cohort["slices_file"], "a") as file:
             file["P1-n1/consensus"][0, 0, 0] = value
-        export_lesions(**cohort)
+        export_masks(**cohort)
         segmentation = segmentation_of(tmp_path, "P1-n1")
         uids.update([segmentation.SOPInstanceUID, segmentation.SeriesInstanceUID])
     assert len(uids) == 4
@@ -225,22 +225,22 @@ def test_other_masks_are_another_instance(tmp_path):
 
 def test_dates_follow_source_date_epoch(tmp_path, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
-    export_lesions(**write_cohort(tmp_path) | {"lesions": ["P1-n1"]})
+    export_masks(**write_cohort(tmp_path) | {"lesions": ["P1-n1"]})
     segmentation = segmentation_of(tmp_path, "P1-n1")
     assert segmentation.ContentDate == segmentation.InstanceCreationDate == "20010909"
     assert segmentation.ContentTime == segmentation.InstanceCreationTime == "014640"
 
 
 def test_only_the_named_lesions_are_exported(tmp_path):
-    export_lesions(**write_cohort(tmp_path) | {"lesions": ["P2-n0", "P1-n1"]})
+    export_masks(**write_cohort(tmp_path) | {"lesions": ["P2-n0", "P1-n1"]})
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["P1-n1", "P2-n0"]
 
 
 def test_interpolation_below_the_threshold_is_an_empty_segment(tmp_path):
     cohort = write_cohort(tmp_path) | {"lesions": ["P1-n0"]}
-    with h5py.File(cohort["weights_files"][0], "a") as file:
+    with h5py.File(tmp_path / "0.h5", "a") as file:
         file["P1-n0/interpolated"][:] = 0.25
-    export_lesions(**cohort)
+    export_masks(**cohort)
     segmentation = segmentation_of(tmp_path, "P1-n0")
     assert segmentation.number_of_segments == 4
     used = {
@@ -253,7 +253,7 @@ def test_interpolation_below_the_threshold_is_an_empty_segment(tmp_path):
 @pytest.mark.parametrize("name", ["P9-n9", "P3-n0", "P4-n0"], ids=["unknown", "normal", "not in the cohort"])
 def test_id_outside_the_cohort_is_named(tmp_path, name):
     with pytest.raises(UserError, match=f"names '{name}', which is none of the 4 lesions.*Correct the id"):
-        export_lesions(**write_cohort(tmp_path) | {"lesions": ["P1-n0", name]})
+        export_masks(**write_cohort(tmp_path) | {"lesions": ["P1-n0", name]})
 
 
 def change(path: Path, **values: object) -> None:
@@ -292,7 +292,7 @@ def test_file_that_is_not_what_was_indexed_is_named(tmp_path, fault):
     spoil, message = FAULTS[fault]
     spoil(tmp_path / "dicom/3.dcm")
     with pytest.raises(UserError, match=message) as error:
-        export_lesions(**cohort)
+        export_masks(**cohort)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "out/P1-n0/segmentation.dcm").exists()
 
@@ -300,7 +300,7 @@ def test_file_that_is_not_what_was_indexed_is_named(tmp_path, fault):
 def test_slices_outside_the_block_are_not_read(tmp_path):
     cohort = write_cohort(tmp_path) | {"lesions": ["P1-n0"]}
     slice_file(tmp_path, 5).unlink()
-    export_lesions(**cohort)
+    export_masks(**cohort)
     assert segmentation_of(tmp_path, "P1-n0").number_of_segments == 4
 
 
@@ -308,7 +308,7 @@ def test_too_little_space_is_said_before_anything_is_written(tmp_path, monkeypat
     cohort = write_cohort(tmp_path)
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=100))
     with pytest.raises(UserError, match=r"only 0 MiB are free"):
-        export_lesions(**cohort)
+        export_masks(**cohort)
     assert not list((tmp_path / "out").iterdir())
 
 

@@ -14,7 +14,7 @@ from explainct.data.annotate.consensus import reader_masks
 from explainct.data.annotate.lidc_database import load_database
 from explainct.data.demo.cohort import make_demo_cohort
 from explainct.data.demo.lenders import choose_subjects, find_subject, scan_spacing
-from explainct.data.ingest.dicom_index import index_series
+from explainct.data.ingest.dicom_index import index_dicom
 from explainct.data.ingest.dicom_io import PLANTED, read_crop
 from explainct.data.samples.blocks import neighbours
 from explainct.errors import UserError
@@ -46,7 +46,7 @@ def source_files(tmp_path_factory):
 
 def make(folder, source_files, database, **changes):
     arguments = {"patients": 1, "margin_mm": MARGIN_MM, "seed": 3} | changes
-    make_demo_cohort(folder=folder, **source_files, database=database, **arguments)
+    make_demo_cohort(dicom_folder=folder, **source_files, database=database, **arguments)
     return folder
 
 
@@ -67,7 +67,7 @@ def subject(database):
 
 def test_real_scan_lies_where_the_database_says(cohort, database, source_files):
     scan = next(scan for scan in database.scans if scan.patient_id == "LIDC-IDRI-0001")
-    table = index_series(cohort, exclude=[], on_problem="stop").set_index("series_uid")
+    table = index_dicom(cohort, exclude=[], on_problem="stop").set_index("series_uid")
     row = table.loc[scan.series_uid]
     np.testing.assert_allclose(row.z_mm, scan.z_mm)
     names = {contour.k: contour.file_name for a in database.annotations[scan.scan_id] for contour in a.contours}
@@ -79,7 +79,7 @@ def test_real_scan_lies_where_the_database_says(cohort, database, source_files):
 
 
 def test_lesion_lies_under_its_contours(cohort, subject, database):
-    table = index_series(cohort, exclude=[], on_problem="stop").set_index("series_uid")
+    table = index_dicom(cohort, exclude=[], on_problem="stop").set_index("series_uid")
     assert len(table) == 2
     row = table.loc[subject.scan.series_uid]
     first = subject.around.start[0]
@@ -102,7 +102,7 @@ def test_image_covers_all_neighbouring_blocks(cohort, subject):
     around = subject.around
     assert subject.around.shape == tuple(3 * size for size in subject.block.shape)
     assert len(list(folder.iterdir())) == around.shape[0]
-    table = index_series(cohort, exclude=[], on_problem="stop").set_index("series_uid")
+    table = index_dicom(cohort, exclude=[], on_problem="stop").set_index("series_uid")
     files = [cohort / file for file in table.loc[subject.scan.series_uid].files]
     crop = read_crop(files, around.shifted((-around.start[0], 0, 0)))
     assert (crop > -1024).mean() > 0.99
@@ -111,7 +111,7 @@ def test_image_covers_all_neighbouring_blocks(cohort, subject):
 def test_identity_is_planted_and_does_not_leave_the_headers(cohort, source_files, database, tmp_path, caplog):
     caplog.set_level(logging.DEBUG)
     make(tmp_path, source_files, database)
-    table = index_series(tmp_path, exclude=[], on_problem="skip")
+    table = index_dicom(tmp_path, exclude=[], on_problem="skip")
     headers = pydicom.dcmread(next((tmp_path / "LIDC-IDRI-0001").iterdir()))
     written = table.to_csv() + caplog.text + (tmp_path / "README.txt").read_text(encoding="utf-8")
     assert "LIDC-IDRI-0001" in written

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian
 
-from explainct.data.ingest.dicom_index import index_series
+from explainct.data.ingest.dicom_index import index_dicom
 from explainct.data.ingest.dicom_io import PLANTED, read_crop, write_ct_series
 from explainct.errors import UserError
 from explainct.runtime.volume import Box
@@ -111,7 +111,7 @@ def test_box_outside_the_series_is_an_error(tmp_path):
 
 def test_decimal_strings_keep_their_value(tmp_path):
     volume = write_series(tmp_path)
-    row = index_series(tmp_path, exclude=[], on_problem="stop").iloc[0]
+    row = index_dicom(tmp_path, exclude=[], on_problem="stop").iloc[0]
     assert row.origin == pytest.approx(volume.origin, abs=1e-6)
     write_ct_series(
         volume.crop(Box((0, 1, 1), (5, 6, 8))),
@@ -121,7 +121,7 @@ def test_decimal_strings_keep_their_value(tmp_path):
         patient_id="P",
         file_names=[f"{k}" for k in range(5)],
     )
-    crop = index_series(tmp_path / "crop", exclude=[], on_problem="stop").iloc[0]
+    crop = index_dicom(tmp_path / "crop", exclude=[], on_problem="stop").iloc[0]
     assert crop.origin == pytest.approx((-9.8, 20.95, -125.0), abs=1e-6)
 
 
@@ -160,7 +160,7 @@ def test_bits_beyond_those_stored_are_no_part_of_the_value(tmp_path, signed):
 )
 def test_file_that_changed_since_it_was_indexed_is_named(tmp_path, values, message):
     write_series(tmp_path)
-    row = index_series(tmp_path, exclude=[], on_problem="stop").iloc[0]
+    row = index_dicom(tmp_path, exclude=[], on_problem="stop").iloc[0]
     promised = {"size": (row.rows, row.columns), "instance_uids": row.instance_uids}
     change(tmp_path / "3.dcm", **values)
     with pytest.raises(UserError, match=rf"3\.dcm {message}"):

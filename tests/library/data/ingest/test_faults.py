@@ -14,7 +14,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import MPEG4HP41, RLELossless
 
 from explainct.data.ingest import dicom_image_kind as image
-from explainct.data.ingest.dicom_index import index_series
+from explainct.data.ingest.dicom_index import index_dicom
 from explainct.runtime.job import job
 
 GOOD, VICTIM = "1.2.1", "1.2.2"
@@ -375,7 +375,7 @@ def archive(tmp_path_factory):
 
 
 def index(root, on_problem):
-    return index_series(root, exclude=[], on_problem=on_problem, patient_pattern=PATIENTS)
+    return index_dicom(root, exclude=[], on_problem=on_problem, patient_pattern=PATIENTS)
 
 
 @pytest.mark.parametrize(("spoil", "expected"), FAULTS.values(), ids=FAULTS)

@@ -10,13 +10,13 @@ from ct_series import SERIES, change, cut, put, uncompress, write_series
 from pydicom.data import get_testdata_file
 from pydicom.uid import RLELossless, generate_uid
 
-from explainct.data.ingest.dicom_index import index_series
+from explainct.data.ingest.dicom_index import index_dicom
 from explainct.data.ingest.dicom_io import PLANTED
 from explainct.errors import UserError
 
 
 def index(folder, exclude=(), on_problem="skip"):
-    return index_series(folder, exclude=exclude, on_problem=on_problem)
+    return index_dicom(folder, exclude=exclude, on_problem=on_problem)
 
 
 def only_reason(folder):
@@ -135,7 +135,7 @@ def test_public_patient_ids_are_taken_over_and_others_never(tmp_path):
         write_series(tmp_path / str(number), uid=f"1.2.{number}")
         for path in (tmp_path / str(number)).iterdir():
             change(path, PatientID=patient)
-    table = index_series(tmp_path, exclude=[], on_problem="stop", patient_pattern=r"PANCREAS_\d{4}")
+    table = index_dicom(tmp_path, exclude=[], on_problem="stop", patient_pattern=r"PANCREAS_\d{4}")
     assert table.patient_id.tolist() == ["PANCREAS_0001", "", ""]
     assert index(tmp_path).patient_id.tolist() == ["", "", ""]
 

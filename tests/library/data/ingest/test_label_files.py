@@ -16,7 +16,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 
 from explainct.data.ingest.affine import Geometry
-from explainct.data.ingest.dicom_index import REMEDY, index_series
+from explainct.data.ingest.dicom_index import REMEDY, index_dicom
 from explainct.data.ingest.dicom_io import write_ct_series
 from explainct.data.ingest.label_maps import match_msd_labels, match_nih_labels, read_label
 from explainct.data.ingest.nifti_io import index_nifti
@@ -38,7 +38,7 @@ def images(folder):
     """Index the images of an archive, whose labels are still to be matched."""
     if (folder / "imagesTr").exists():
         return index_nifti(folder, exclude=[], on_problem="stop")
-    return index_series(folder, exclude=[], on_problem="stop", patient_pattern=PATTERN)
+    return index_dicom(folder, exclude=[], on_problem="stop", patient_pattern=PATTERN)
 
 
 def rows(table):
@@ -351,7 +351,7 @@ def test_scan_with_a_faulty_label_is_rejected_with_the_reason_and_no_other(copy,
 def test_unreadable_seg_is_listed_and_its_image_has_no_label(copy):
     folder = copy("seg")
     content(SEG, lambda c: c[:600])(folder)
-    series = index_series(folder, exclude=[], on_problem="skip", patient_pattern=PATTERN)
+    series = index_dicom(folder, exclude=[], on_problem="skip", patient_pattern=PATTERN)
     table = match_nih_labels(folder, series, on_problem="skip")
     reasons = table[table.verdict == "rejected"].set_index("series_uid").reason
     assert reasons.pop(f"unreadable:{SEG}").startswith(f"File {SEG} ")

@@ -16,7 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydicom.uid import generate_uid
 
-from explainct.data.ingest.dicom_index import index_series
+from explainct.data.ingest.dicom_index import index_dicom
 from explainct.data.ingest.dicom_io import read_crop
 from explainct.runtime.volume import Box
 
@@ -49,7 +49,7 @@ def save(file, path, **values):
 
 def read(folder: Path):
     """Index a folder with one series and return its row and its volume, which is None where it is rejected."""
-    (row,) = index_series(folder, exclude=[], on_problem="skip").to_dict("records")
+    (row,) = index_dicom(folder, exclude=[], on_problem="skip").to_dict("records")
     if row["verdict"] == "rejected":
         assert row["reason"]
         return row, None

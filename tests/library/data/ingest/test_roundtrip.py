@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.pixels import apply_modality_lut
 
-from explainct.data.ingest.dicom_index import index_series
+from explainct.data.ingest.dicom_index import index_dicom
 from explainct.data.ingest.dicom_io import read_crop, write_ct_series
 from explainct.runtime.volume import Box, Volume
 
@@ -52,7 +52,7 @@ def write(volume, folder, names=tuple(range(5))):
 
 def read(folder):
     """Index a folder with one good series and return its volume."""
-    row = index_series(folder, exclude=[], on_problem="stop").iloc[0]
+    row = index_dicom(folder, exclude=[], on_problem="stop").iloc[0]
     array = read_crop([folder / file for file in row.files], Box((0, 0, 0), (row.slices, row.rows, row.columns)))
     spacing = (row.spacing_z, row.spacing_y, row.spacing_x)
     return Volume(array, spacing, tuple(row.origin), tuple(row.direction)), row

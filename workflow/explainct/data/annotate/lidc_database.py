@@ -133,6 +133,9 @@ def nearest_slices(z_mm: np.ndarray, wanted_mm: np.ndarray) -> np.ndarray:
     Args:
         z_mm: positions of the slices in mm [K], ascending.
         wanted_mm: positions to find in mm [N].
+
+    >>> nearest_slices(np.array([0.0, 2.0, 4.0]), np.array([0.9, 3.5])).tolist()
+    [0, 2]
     """
     middles = (z_mm[1:] + z_mm[:-1]) / 2
     return np.searchsorted(middles, wanted_mm)

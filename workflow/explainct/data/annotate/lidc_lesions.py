@@ -30,13 +30,14 @@ def extract_contours(
     settings: Mapping[str, Any],
     on_problem: str,
     database: Database | None = None,
+    **_: Any,
 ) -> None:
     """Write the lesions of LIDC-IDRI, the slices on which each is annotated, and which series are used.
 
     Lesions of used series are `in_cohort`, and their indices count the slices of the series, which may hold a
     slab of the scan; those of all other lesions count the slices of the whole scan. A lesion of a used series
     stays out of the cohort if it reaches beyond the series' first or last slice, has no consensus, or is inseparable
-    and `settings` drops those.
+    and `settings` drops those. The folders of the archives are not looked at: contours are not in them.
 
     Args:
         series: table `series.parquet`; columns used: `series_uid`, `verdict`, `reason`, `z_mm` (ascending), `rows`,

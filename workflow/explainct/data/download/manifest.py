@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from explainct.data.datasets.scan_count import MANIFESTS
 from explainct.errors import UserError
+
+MANIFESTS = Path(__file__).parent / "manifests"
 
 
 def read_manifest(file: Path, patients: Sequence[str] = ()) -> pd.DataFrame:

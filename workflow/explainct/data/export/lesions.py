@@ -15,7 +15,7 @@ from explainct.data.export.dicom_seg import Segment, write_segmentation
 from explainct.data.samples.blocks import lesion_box
 from explainct.data.samples.resample import resize_mask
 from explainct.errors import UserError
-from explainct.runtime.files import require_space
+from explainct.runtime.files import read_shards, require_space
 from explainct.runtime.volume import Box, Volume, write_volume
 
 FILLED = ("interpolated", "variance", "weight")
@@ -28,20 +28,20 @@ LOG_EVERY = 10
 log = logging.getLogger(__name__)
 
 
-def export_lesions(
+def export_masks(
     *,
     series_file: Path,
     lesions_file: Path,
     slices_file: Path,
     samples_file: Path,
-    weights_files: Sequence[Path],
-    archives: Mapping[str, Path],
+    weights_file: Path,
+    archives: Mapping[str, str],
     lesions: Sequence[str],
-    out: Path,
+    masks_folder: Path,
 ) -> None:
     """Write the cohort lesions' masks as NIfTI, and as a DICOM segmentation where the images are DICOM.
 
-    A lesion's folder `<out>/<lesion_id>` holds `consensus.nii.gz` and `reader0.nii.gz`, ... over the lesion's box.
+    A lesion's folder `<masks_folder>/<lesion_id>` holds `consensus.nii.gz` and `reader0.nii.gz`, ... over its box.
     Training lesions also have `interpolated.nii.gz`, `variance.nii.gz` and `weight.nii.gz`, which keep the voxels of
     the network's grid. `segmentation.dcm` has the masks and the interpolated annotation as segments, on the slices
     of the images.
@@ -51,10 +51,10 @@ def export_lesions(
         lesions_file: the table `annotate/lesions.parquet`.
         slices_file: the file `annotate/slices.h5`.
         samples_file: the table `samples/samples.parquet`.
-        weights_files: the files `uncertainty/weights/{shard}.h5`.
+        weights_file: the list of the files of weights, `due/uncertainty/weights/shards.csv`.
         archives: the folder of each archive.
         lesions: ids of the lesions to write; empty for all of the cohort.
-        out: the folder to write.
+        masks_folder: the folder to write.
 
     Raises:
         UserError: an id is not of the cohort, a file of an image is missing or has changed, or the disk is too small.
@@ -62,18 +62,18 @@ def export_lesions(
     chosen = _choose(pd.read_parquet(lesions_file), lesions, lesions_file)
     series = pd.read_parquet(series_file).set_index("series_uid")
     samples = pd.read_parquet(samples_file).query("label == 1").set_index("lesion_id")
-    filled_files = _locate(weights_files)
-    require_space(out, _bytes_needed(chosen, filled_files))
+    filled_files = _locate(read_shards(weights_file))
+    require_space(masks_folder, _bytes_needed(chosen, filled_files))
     for done, (_, lesion) in enumerate(chosen.iterrows(), start=1):
         name = lesion.lesion_id
-        scan, folder = series.loc[lesion.series_uid], out / name
-        segments = _export_masks(lesion, scan, _arrays(slices_file, name, ("consensus", "readers")), folder)
+        scan, folder = series.loc[lesion.series_uid], masks_folder / name
+        segments = _write_masks(lesion, scan, _arrays(slices_file, name, ("consensus", "readers")), folder)
         if name in filled_files:
             block = lesion_box(samples.loc[name])
-            segments.append(_export_filled(_arrays(filled_files[name], name, FILLED), scan, block, folder))
+            segments.append(_write_filled(_arrays(filled_files[name], name, FILLED), scan, block, folder))
         if scan.format == "dicom":
             slices = segments[-1].box.slices[0]  # the block, if there is one, covers the lesion's own box
-            headers = read_source_headers(archives[scan.archive], scan, slices, lesion.patient_id)
+            headers = read_source_headers(Path(archives[scan.archive]), scan, slices, lesion.patient_id)
             path = folder / "segmentation.dcm"
             write_segmentation(segments, headers, first=slices.start, lesion_id=name, path=path)
         if done % LOG_EVERY == 0 or done == len(chosen):
@@ -114,7 +114,7 @@ def _arrays(path: Path, lesion_id: str, names: Sequence[str]) -> dict[str, np.nd
         return {name: file[lesion_id][name][:] for name in names}
 
 
-def _export_masks(lesion: pd.Series, scan: pd.Series, masks: Mapping[str, np.ndarray], folder: Path) -> list[Segment]:
+def _write_masks(lesion: pd.Series, scan: pd.Series, masks: Mapping[str, np.ndarray], folder: Path) -> list[Segment]:
     """Write consensus [K, h, w] and readers' masks [R, K, h, w] as NIfTI, and return them as segments."""
     box = lesion_box(lesion)
     segments = [Segment("Consensus", masks["consensus"], box, Origin.SEMIAUTOMATIC, "DUE consensus")]
@@ -125,7 +125,7 @@ def _export_masks(lesion: pd.Series, scan: pd.Series, masks: Mapping[str, np.nda
     return segments
 
 
-def _export_filled(filled: Mapping[str, np.ndarray], scan: pd.Series, block: Box, folder: Path) -> Segment:
+def _write_filled(filled: Mapping[str, np.ndarray], scan: pd.Series, block: Box, folder: Path) -> Segment:
     """Write arrays [D, H, W] on the grid of a block as NIfTI, and return the interpolated annotation on its slices."""
     for name, array in filled.items():
         write_volume(_on_grid(array.astype(np.float32), scan, block), folder / f"{name}.nii.gz")

@@ -22,7 +22,7 @@ EXCLUDED = "Excluded by the setting `ingest.exclude`."
 REMEDY = "Download it again, list it under `ingest.exclude`, or set `on_problem: skip`."
 
 
-def index_series(root: Path, *, exclude: Sequence[str], on_problem: str, patient_pattern: str = "") -> pd.DataFrame:
+def index_dicom(root: Path, *, exclude: Sequence[str], on_problem: str, patient_pattern: str = "") -> pd.DataFrame:
     """Find all CT series below a folder and check their headers and geometry.
 
     Series are told apart by the UID in the headers, never by folders or file names. Slice thickness and instance

@@ -79,7 +79,7 @@ def match_nih_labels(folder: Path, series: pd.DataFrame, *, on_problem: str) -> 
 
     Args:
         folder: the archive's folder.
-        series: the table of `explainct.data.ingest.dicom_index.index_series` of the folder.
+        series: the table of `explainct.data.ingest.dicom_index.index_dicom` of the folder.
         on_problem: `stop` at the first accepted series without a fit label, or `skip` it: reject it with the reason.
 
     Returns:

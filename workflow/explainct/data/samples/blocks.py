@@ -32,6 +32,9 @@ def block_box(
         spacing: voxel size (z, y, x) in mm.
         margin_mm: margin in mm, rounded up to whole voxels; 0 is the published choice.
         scan_shape: voxels of the scan [D, H, W].
+
+    >>> block_box(Box((2, 10, 10), (4, 20, 20)), spacing=(2.5, 1, 1), margin_mm=5, scan_shape=(30, 24, 512))
+    Box(start=(0, 5, 5), stop=(6, 24, 25))
     """
     margin = np.ceil(margin_mm / np.asarray(spacing) - 1e-6).astype(int)
     start = np.maximum(np.subtract(lesion.start, margin), 0)
@@ -43,6 +46,11 @@ def neighbours(block: Box, scan_shape: tuple[int, int, int]) -> dict[int, Box]:
     """Return the boxes of equal size around `block` that lie wholly in the scan, by their number from 0 to 25.
 
     With margin 0 these are the paper's negative samples (DUE, section 5.1): 68,160 for its 2,625 nodules.
+
+    >>> len(neighbours(Box((2, 2, 2), (4, 4, 4)), scan_shape=(9, 9, 9)))
+    26
+    >>> neighbours(Box((0, 0, 0), (4, 4, 4)), scan_shape=(4, 4, 8))
+    {13: Box(start=(0, 0, 4), stop=(4, 4, 8))}
     """
     shifted = (block.shifted(tuple(np.multiply(offset, block.shape).tolist())) for offset in OFFSETS)
     return {number: box for number, box in enumerate(shifted) if box.inside(scan_shape)}

@@ -10,9 +10,7 @@ import pandas as pd
 from explainct.data.ingest.dicom_io import read_crop
 from explainct.data.ingest.nifti_io import read_nifti_crop
 from explainct.data.samples.blocks import covering, lesion_box
-from explainct.data.samples.resample import (
-    spacing_of,
-)
+from explainct.data.samples.resample import spacing_of
 from explainct.runtime.files import require_space
 from explainct.runtime.hdf5 import writing_hdf5
 from explainct.runtime.volume import Box, Volume
@@ -21,7 +19,13 @@ log = logging.getLogger(__name__)
 
 
 def extract_crops(
-    *, archives: Mapping[str, str], series_file: Path, lesions_file: Path, samples_file: Path, shard: int, out: Path
+    *,
+    archives: Mapping[str, str],
+    series_file: Path,
+    lesions_file: Path,
+    samples_file: Path,
+    shard: int,
+    shard_file: Path,
 ) -> None:
     """Cut the crops of one shard out of the scans, at native resolution, in HU.
 
@@ -34,7 +38,7 @@ def extract_crops(
         lesions_file: the table `annotate/lesions.parquet`.
         samples_file: the table `samples/samples.parquet`.
         shard: number of this shard.
-        out: the HDF5 file to write.
+        shard_file: the HDF5 file to write; a shard without patients has no crop.
 
     Raises:
         UserError: a file is missing or truncated, or the disk is too small.
@@ -46,8 +50,8 @@ def extract_crops(
     boxes = {
         name: covering([lesion_box(row) for _, row in group.iterrows()]) for name, group in samples.groupby("lesion_id")
     }
-    require_space(out.parent, sum(2 * int(np.prod(box.shape)) for box in boxes.values()))
-    with writing_hdf5(out) as file:
+    require_space(shard_file.parent, sum(2 * int(np.prod(box.shape)) for box in boxes.values()))
+    with writing_hdf5(shard_file) as file:
         for number, (name, box) in enumerate(sorted(boxes.items()), 1):
             lesion, scan = lesions.loc[name], series.loc[lesions.loc[name].series_uid]
             image = _read_crop(Path(archives[scan.archive]), scan, box)

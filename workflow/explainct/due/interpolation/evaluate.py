@@ -16,7 +16,7 @@ from explainct.due.interpolation.filling import draw_gaps
 from explainct.due.interpolation.gaps import ABOVE, BELOW, Gap, hold_out_gaps
 from explainct.due.interpolation.model_file import load_model
 from explainct.due.interpolation.slice_patches import load_patches
-from explainct.runtime.device import Compute
+from explainct.runtime.device import choose_compute
 from explainct.runtime.files import write_json
 from explainct.seeds import numpy_generator, torch_generator
 
@@ -37,8 +37,9 @@ def evaluate_interpolator(
     model_file: Path,
     settings: dict[str, Any],
     seed: int,
-    compute: Compute,
-    out: Path,
+    device: str,
+    threads: int,
+    out_file: Path,
 ) -> None:
     """Hide every second annotated slice of validation patients and score how methods fill it in.
 
@@ -50,11 +51,13 @@ def evaluate_interpolator(
         slices_file: the file `annotate/slices.h5`.
         splits_file: the table `samples/splits.parquet`.
         model_file: the trained interpolator.
-        settings: the settings `interpolate`.
+        settings: the settings `interpolate`; `size`, `draws`, `steps` and `filling` are used.
         seed: seed of the choice of gaps and of the noise.
-        compute: where to sample.
-        out: the JSON file to write: `gaps`, `slices`, `lesions`, and the scores of `score_gaps`.
+        device: where to sample, see `choose_compute`.
+        threads: CPU threads.
+        out_file: the JSON file to write: `gaps`, `slices`, `lesions`, and the scores of `score_gaps`.
     """
+    compute = choose_compute(device, threads)
     lesions, splits = pd.read_parquet(lesions_file), pd.read_parquet(splits_file)
     validation = splits.loc[splits["split"] == "validation", "patient_id"]
     chosen = (lesions["label"] == 1) & lesions["patient_id"].isin(validation)
@@ -71,7 +74,7 @@ def evaluate_interpolator(
     if gaps:
         record |= score_gaps(load_model(Interpolator, model_file, compute.device), gaps, settings, seed)
         log.info("Dice: %s", record["dice"])
-    write_json(record, out)
+    write_json(record, out_file)
 
 
 def score_gaps(interpolator: Interpolator, gaps: Sequence[Gap], settings: dict[str, Any], seed: int) -> dict[str, Any]:

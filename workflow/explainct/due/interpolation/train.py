@@ -19,7 +19,7 @@ from explainct.due.interpolation.slice_patches import LesionPatches, load_patche
 from explainct.due.interpolation.training_examples import Examples
 from explainct.errors import UserError
 from explainct.learning.train.loop import fit
-from explainct.runtime.device import Compute
+from explainct.runtime.device import Compute, choose_compute
 from explainct.seeds import derived_seed, numpy_generator, torch_generator
 
 TRAINED_BY = (
@@ -50,9 +50,10 @@ def train_interpolator(
     splits_file: Path,
     settings: dict[str, Any],
     seed: int,
-    compute: Compute,
-    out: Path,
-    resume_from: Path,
+    device: str,
+    threads: int,
+    code: str,
+    model_file: Path,
 ) -> None:
     """Train the diffusion interpolator on all lesions that are neither of validation nor of test patients.
 
@@ -60,15 +61,17 @@ def train_interpolator(
         lesions_file: the table `annotate/lesions.parquet`.
         slices_file: the file `annotate/slices.h5`.
         splits_file: the table `samples/splits.parquet`.
-        settings: the settings `interpolate`.
+        settings: the settings `interpolate` that `TRAINED_BY` lists.
         seed: seed of weights, examples and noise.
-        compute: where to train.
-        out: the model to write.
-        resume_from: where the checkpoint is kept until the model is written.
+        device: where to train, see `choose_compute`.
+        threads: CPU threads.
+        code: hash of the code, which a checkpoint must share to be gone on from.
+        model_file: the model to write.
 
     Raises:
-        UserError: no lesion teaches, or the checkpoint belongs to another configuration.
+        UserError: no lesion teaches.
     """
+    compute = choose_compute(device, threads)
     lesions = training_lesions(pd.read_parquet(lesions_file), pd.read_parquet(splits_file))
     patches = load_patches(lesions=lesions, slices_file=slices_file, size=settings["size"])
     if all(len(lesion.patches) < 3 for lesion in patches):
@@ -76,7 +79,7 @@ def train_interpolator(
             f"{lesions_file} has no training lesion with three annotated slices, and at least one is needed. "
             "Lower `annotate.keep_every` or `samples.validation`."
         )
-    train_on("diffusion", patches, settings=settings, seed=seed, compute=compute, out=out, resume_from=resume_from)
+    train_on("diffusion", patches, settings=settings, seed=seed, compute=compute, code=code, model_file=model_file)
 
 
 def train_on(
@@ -86,24 +89,22 @@ def train_on(
     settings: Mapping[str, Any],
     seed: int,
     compute: Compute,
-    out: Path,
-    resume_from: Path,
+    code: str,
+    model_file: Path,
 ) -> None:
     """Train a learned interpolator on patches, and write it.
 
-    AdamW on a one-cycle schedule with clipped gradients; the saved weights are an exponential moving average.
+    AdamW on a one-cycle schedule with clipped gradients; the saved weights are an exponential moving average. Until the
+    model is written, a checkpoint lies beside it, from which a training of the same settings, code and data goes on.
 
     Args:
         kind: `diffusion` or `regression`.
         patches: the lesions that teach, at least one of them with three slices.
-        settings: the settings `interpolate`.
+        settings: the settings `interpolate` that `TRAINED_BY` lists.
         seed: seed of weights, examples and noise.
         compute: where to train.
-        out: the model to write.
-        resume_from: where the checkpoint is kept until the model is written.
-
-    Raises:
-        UserError: the checkpoint belongs to another configuration.
+        code: hash of the code.
+        model_file: the model to write, such as `model.pt`; its checkpoint is `model.last.pt`.
     """
     examples = Examples(patches, settings["max_gap"])
     training = _Training(kind, examples, settings, seed, compute)
@@ -116,6 +117,7 @@ def train_on(
         settings["epochs"] * settings["steps_per_epoch"],
         settings["batch_size"],
     )
+    resume_from = model_file.with_suffix(".last.pt")
     fit(
         parts=training.parts,
         run_epoch=training.epoch,
@@ -125,11 +127,11 @@ def train_on(
         settings={
             **{name: settings[name] for name in TRAINED_BY},
             "kind": kind,
-            "lesions": len(examples.lesions),
-            "examples": len(examples),
+            "code": code,
+            "data": examples.digest(),
         },
     )
-    save_model(training.average.module, out)
+    save_model(training.average.module, model_file)
     resume_from.unlink(missing_ok=True)
 
 

@@ -1,7 +1,8 @@
 """Training examples of the learned interpolators: annotated slices that are hidden and must be filled in."""
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -76,6 +77,15 @@ class Examples:
     def __len__(self) -> int:
         """Number of different examples."""
         return sum(len(group.z) for group in self._groups.values())
+
+    def digest(self) -> str:
+        """Return a hash of all slices and their places, so that a checkpoint of others is not gone on from."""
+        content = hashlib.sha256()
+        for group in self._groups.values():
+            for field in fields(group):
+                values = getattr(group, field.name)
+                content.update(f"{field.name} {tuple(values.shape)}".encode() + values.numpy().tobytes())
+        return content.hexdigest()
 
     def batch(self, count: int, generator: np.random.Generator) -> Batch:
         """Draw as many examples of one size as have the pixels of `count` patches of 32 x 32, at least 4."""

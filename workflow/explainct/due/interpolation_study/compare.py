@@ -50,7 +50,7 @@ def interpolation_study(
     test: float,
     splits_file: Path | None,
     seed: int,
-    learned: Mapping[str, Path],
+    filled_files: Sequence[Path],
     table_file: Path,
     slices_file: Path,
     curves_file: Path,
@@ -64,7 +64,7 @@ def interpolation_study(
         test: share of the patients that are tested on, where no file says it.
         splits_file: CSV with the columns `patient_id` and `split`; those of the split `test` are tested on.
         seed: seed of the split and of the intervals.
-        learned: by method, what `learned_methods.fill_hidden` wrote.
+        filled_files: what `learned_methods.fill_hidden` wrote of each learned method, `<method>.h5`.
         table_file: CSV, one row per method and d.
         slices_file: Parquet file, one row per method, d and slice.
         curves_file: CSV of `explainct.due.interpolation_study.uncertainty_curves.uncertainty_curves`.
@@ -76,6 +76,7 @@ def interpolation_study(
     """
     nodules = load_nodules(load_database() if database is None else database)
     tested = held_out_patients([nodule.patient_id for nodule in nodules], test=test, splits_file=splits_file, seed=seed)
+    learned = {path.stem: path for path in filled_files}
     rows, slices, curves, shapes = [], [], [], []
     for step in every:
         held = [one for nodule in nodules if (one := hold_out(nodule, step)) is not None]

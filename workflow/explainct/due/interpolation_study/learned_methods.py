@@ -73,7 +73,7 @@ def load_filler(method: str, model_file: Path, *, settings: dict[str, Any], late
         method: `regression`, `diffusion` (the mean of all draws, in one step), `diffusion_one_reader` (the same, shown
             the consensus alone), `diffusion_draws` (Algorithm 1) or `uncertainty` (the imputed uncertainty predictor).
         model_file: the trained model.
-        settings: the section `interpolate`; `draws`, `steps` and `filling` are used.
+        settings: of the section `interpolate`; for `diffusion_draws`, `draws`, `steps` and `filling` are used.
         latent: `mean` or `draw`, see `UncertaintyPredictor.predict`.
         compute: where to compute.
     """
@@ -124,7 +124,7 @@ def fill_hidden(
     size: int,
     seed: int,
     device: torch.device,
-    out: Path,
+    out_file: Path,
 ) -> None:
     """Fill in the hidden slices of nodules for each d, and those of growing gaps, and write what the method says.
 
@@ -136,12 +136,12 @@ def fill_hidden(
         size: largest edge of a patch in pixels.
         seed: seed of the noise.
         device: where the generator of the noise lives.
-        out: HDF5 file; a group per d with a group per nodule: `mean`, `variance` [M, h, w], and for a method that draws
+        out_file: HDF5 file; a group per d with a group per nodule: `mean`, `variance` [M, h, w], and for a method that draws
             the first `draws` [8, M, h, w]; attribute `seconds_per_1000` slices of CPU time. And the table `growing`.
     """
     patches = [patches_of(nodule, size) for nodule in nodules]
     parts = [slice(start, start + LESIONS_AT_ONCE) for start in range(0, len(nodules), LESIONS_AT_ONCE)]
-    with writing_hdf5(out) as file:
+    with writing_hdf5(out_file) as file:
         for step in every:
             group, seconds, slices = file.create_group(str(step)), 0.0, 0
             for number, part in enumerate(parts):

@@ -23,7 +23,7 @@ FEWEST_DRAWS = 2
 log = logging.getLogger(__name__)
 
 
-def check_sampler(
+def check_variance(
     interpolator: Interpolator,
     gaps: Sequence[Gap],
     *,

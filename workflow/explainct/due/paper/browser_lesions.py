@@ -1,7 +1,8 @@
 """The test lesions that the slice browser shows, with all that is known of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -23,54 +24,92 @@ FILLED = ("interpolated", "variance", "weight")
 
 def browse_lesions(
     *,
-    samples: pd.DataFrame,
-    lesions: pd.DataFrame,
-    store: SampleReader,
+    lesions_file: Path,
+    slices_file: Path,
+    samples_file: Path,
+    crops_file: Path,
     filled_file: Path,
-    predictions_files: Mapping[str, Path],
-    explanations_files: Mapping[str, Path],
+    predictions_files: Sequence[Path],
+    explanations_files: Sequence[Path],
+    methods: Sequence[str],
+    reading: dict[str, Any],
     cohort: str,
-    out: Path,
+    html: Path,
 ) -> None:
     """Write the slice browser of the lesions in `filled_file`; maps and predictions are those of the first seed.
 
     Args:
-        samples: rows of `samples.parquet`.
-        lesions: rows of `lesions.parquet`, for the voxel sizes.
-        store: gives images, annotations and readers' masks on the grid.
-        filled_file: their filled annotations, as `explainct.due.uncertainty.voxel_weights` writes them; test lesions.
+        lesions_file: the table `annotate/lesions.parquet`.
+        slices_file: the file `annotate/slices.h5`.
+        samples_file: the table `samples.parquet`.
+        crops_file: the table `samples/shards.csv`, which lists the files of crops.
+        filled_file: filled annotations of test lesions, as `explainct.due.uncertainty.voxel_weights` writes them.
         predictions_files: `predictions.parquet` of each method.
         explanations_files: `explanations.h5` of each method.
+        methods: the methods, in the same order.
+        reading: the settings that a `SampleReader` reads.
         cohort: the cohort in words, for the caption.
-        out: the HTML file to write.
+        html: the page to write.
+    """
+    reader = SampleReader.from_files(
+        lesions_file=lesions_file, slices_file=slices_file, crops_file=crops_file, reading=reading
+    )
+    shown = browser_lesions(
+        pd.read_parquet(samples_file),
+        pd.read_parquet(lesions_file),
+        reader,
+        filled_file,
+        dict(zip(methods, predictions_files, strict=True)),
+        dict(zip(methods, explanations_files, strict=True)),
+    )
+    write_browser(shown, html, f"Test lesions of the {cohort}. Maps and predictions are those of the first seed.")
+
+
+def browser_lesions(
+    samples: pd.DataFrame,
+    lesions: pd.DataFrame,
+    reader: SampleReader,
+    filled_file: Path,
+    predictions_files: Mapping[str, Path],
+    explanations_files: Mapping[str, Path],
+) -> list[BrowserLesion]:
+    """Return the lesions in `filled_file` with all that is known of them, sorted by their ids.
+
+    Args:
+        samples: rows of `samples.parquet`.
+        lesions: rows of `lesions.parquet`, for the voxel sizes.
+        reader: gives images, annotations and readers' masks on the grid.
+        filled_file: filled annotations of test lesions.
+        predictions_files: `predictions.parquet` of each method.
+        explanations_files: `explanations.h5` of each method.
     """
     spacings = lesions.set_index("lesion_id")
-    shown = samples[samples["label"] == 1].set_index("lesion_id", drop=False)
-    shown_lesions = []
+    known = samples[samples["label"] == 1].set_index("lesion_id", drop=False)
+    shown = []
     with h5py.File(filled_file) as file:
         for lesion_id in sorted(file):
-            sample, group = shown.loc[lesion_id], file[lesion_id]
+            sample, group = known.loc[lesion_id], file[lesion_id]
             one = sample.to_frame().T
-            readers = [Layer("readers", f"Reader {n}", mask) for n, mask in enumerate(store.readers(sample), 1)]
+            readers = [Layer("readers", f"Reader {n}", mask) for n, mask in enumerate(reader.readers(sample), 1)]
             filled = [Layer(name, name.capitalize(), group[name][:].astype(np.float32)) for name in FILLED]
             maps = [
-                Layer("explanation", method_label(method), explanation_on_grid(path, method, sample, store.grid))
+                Layer("explanation", method_label(method), explanation_on_grid(path, method, sample, reader.grid))
                 for method, path in explanations_files.items()
             ]
-            said = {method_label(name): _said(path, sample.sample_id) for name, path in predictions_files.items()}
-            shown_lesions.append(
+            shown.append(
                 BrowserLesion(
                     lesion_id=lesion_id,
-                    image=store.images(one)[0],
-                    spacing=grid_spacing(lesion_box(sample), spacing_of(spacings.loc[lesion_id]), store.grid),
+                    image=reader.images(one)[0],
+                    spacing=grid_spacing(lesion_box(sample), spacing_of(spacings.loc[lesion_id]), reader.grid),
                     annotated=group["annotated"][:].astype(bool),
-                    layers=[*readers, Layer("truth", "Consensus", store.truth(one)[0]), *filled, *maps],
-                    predictions=said,
+                    layers=[*readers, Layer("truth", "Consensus", reader.truth(one)[0]), *filled, *maps],
+                    predictions={
+                        method_label(method): _said(path, sample.sample_id)
+                        for method, path in predictions_files.items()
+                    },
                 )
             )
-    write_browser(
-        shown_lesions, out, f"Test lesions of the {cohort}. Maps and predictions are those of the first seed."
-    )
+    return shown
 
 
 def explanation_on_grid(path: Path, method: str, sample: pd.Series, grid: tuple[int, int, int]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """How much each method differs from the reference, with paired intervals over patients."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,12 +13,13 @@ from explainct.scoring.statistics.paired_differences import prediction_differenc
 
 def compare_methods(
     *,
-    predictions_files: Mapping[str, Path],
-    lesions_files: Mapping[str, Path],
-    samples: pd.DataFrame,
+    samples_file: Path,
+    predictions_files: Sequence[Path],
+    lesions_files: Sequence[Path],
+    methods: Sequence[str],
     reference: str,
     seed: int,
-    out: Path,
+    csv: Path,
 ) -> None:
     """Write the differences between each method and the reference as a CSV table.
 
@@ -26,16 +27,20 @@ def compare_methods(
     explanation metrics only between methods of as many dimensions, since they are taken over other voxels.
 
     Args:
+        samples_file: the table `samples.parquet`, which says whose each sample is.
         predictions_files: `predictions.parquet` of each method.
         lesions_files: `lesions.parquet` of each method.
-        samples: rows of `samples.parquet`, which say whose each sample is.
+        methods: the methods, in the same order.
         reference: the method that all others are compared with.
         seed: seed of the bootstrap.
-        out: the CSV file to write, rows in the order of the metrics.
+        csv: the table to write, rows in the order of the metrics.
     """
-    patients = samples.set_index("sample_id")["patient_id"]
+    patients = pd.read_parquet(samples_file).set_index("sample_id")["patient_id"]
     predictions, scores = (
-        pd.concat([pd.read_parquet(path).assign(method=method) for method, path in files.items()], ignore_index=True)
+        pd.concat(
+            [pd.read_parquet(path).assign(method=method) for method, path in zip(methods, files, strict=True)],
+            ignore_index=True,
+        )
         for files in (predictions_files, lesions_files)
     )
     for table in (predictions, scores):
@@ -54,7 +59,7 @@ def compare_methods(
         ]
     order = {name: number for number, name in enumerate(METRICS)}
     table = pd.concat(tables, ignore_index=True)
-    write_csv(table.sort_values(["metric", "method"], key=lambda column: column.map(order).fillna(0)), out)
+    write_csv(table.sort_values(["metric", "method"], key=lambda column: column.map(order).fillna(0)), csv)
 
 
 def comparable_scores(scores: pd.DataFrame, reference: str) -> pd.DataFrame:

@@ -1,7 +1,8 @@
-"""Figure 4: CT slices with the readers' contours and the heatmaps of every method."""
+"""Figure 4: CT slices with the readers' contours and the explanation maps of every method."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -14,12 +15,15 @@ from explainct.config.methods import METHODS
 from explainct.data.samples.blocks import lesion_box
 from explainct.data.samples.reader import SampleReader
 from explainct.data.samples.resample import spacing_of
-from explainct.data.samples.shown_lesions import FIRST, choose_lesions
+from explainct.data.samples.shown_lesions import choose_lesions
 from explainct.learning.explain.postprocess import postprocess
 from explainct.report.plot_style import RC, method_label, save_figure
 from explainct.scoring.evaluate.explanation_file import read_explanations, read_sample_ids, read_seeds
 from explainct.scoring.evaluate.score import seen_grid
 from explainct.scoring.metrics.overlap import threshold_metrics
+
+ROWS = 5
+"""Number of lesions at most."""
 
 OUTLINE = "#00FFFF"
 Extent = tuple[float, float, float, float]
@@ -27,16 +31,17 @@ Extent = tuple[float, float, float, float]
 
 def figure_4(
     *,
-    samples: pd.DataFrame,
-    lesions: pd.DataFrame,
-    store: SampleReader,
-    explanations_files: Mapping[str, Path],
+    lesions_file: Path,
+    slices_file: Path,
+    samples_file: Path,
+    crops_file: Path,
+    explanations_files: Sequence[Path],
+    methods: Sequence[str],
+    reading: dict[str, Any],
     threshold: float,
     cohort: str,
     png: Path,
     pdf: Path,
-    first: str = FIRST,
-    rows: int = 5,
 ) -> None:
     """Draw test lesions as rows: the CT slice, the readers' contours, and each method's map of the predicted class.
 
@@ -44,32 +49,65 @@ def figure_4(
     have one map, of the grid's middle slice, and their IoU is of that slice.
 
     Args:
-        samples: rows of `samples.parquet`.
-        lesions: rows of `lesions.parquet`, for the voxel sizes.
-        store: gives images, annotations and readers' masks on the grid.
+        lesions_file: the table `annotate/lesions.parquet`.
+        slices_file: the file `annotate/slices.h5`.
+        samples_file: the table `samples.parquet`.
+        crops_file: the table `samples/shards.csv`, which lists the files of crops.
         explanations_files: `explanations.h5` of each method.
-        threshold: explanation threshold of the IoU in the corners, in [0, 1].
+        methods: the methods, in the same order.
+        reading: the settings that a `SampleReader` reads.
+        threshold: explanation threshold of the IoU below the maps, in [0, 1].
         cohort: the cohort in words, for the title.
         png: picture for the report.
         pdf: picture for a paper.
-        first: patient whose lesions come first, if tested.
-        rows: number of lesions at most.
+    """
+    reader = SampleReader.from_files(
+        lesions_file=lesions_file, slices_file=slices_file, crops_file=crops_file, reading=reading
+    )
+    with matplotlib.rc_context(RC):
+        figure = draw_explanations(
+            choose_lesions(pd.read_parquet(samples_file), rows=ROWS),
+            pd.read_parquet(lesions_file),
+            reader,
+            dict(zip(methods, explanations_files, strict=True)),
+            threshold=threshold,
+            cohort=cohort,
+        )
+        save_figure(figure, png, pdf)
+
+
+def draw_explanations(
+    chosen: pd.DataFrame,
+    lesions: pd.DataFrame,
+    reader: SampleReader,
+    explanations_files: Mapping[str, Path],
+    *,
+    threshold: float,
+    cohort: str,
+) -> Figure:
+    """Return the picture of some lesions, a row each.
+
+    Args:
+        chosen: rows of `samples.parquet`: the lesions.
+        lesions: rows of `lesions.parquet`, for the voxel sizes.
+        reader: gives images, annotations and readers' masks on the grid.
+        explanations_files: `explanations.h5` of each method.
+        threshold: explanation threshold of the IoU below the maps, in [0, 1].
+        cohort: the cohort in words, for the title.
     """
     maps = {method: _first_seed_maps(path) for method, path in explanations_files.items()}
-    chosen = choose_lesions(samples, first=first, rows=rows)
     titles = ["CT", "readers", *map(method_label, maps)]
-    with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(1.55 * len(titles) + 0.9, 1.62 * len(chosen) + 0.8), layout="constrained")
-        panels = figure.subplots(len(chosen), len(titles), squeeze=False)
-        for row, (_, sample) in zip(panels, chosen.iterrows(), strict=True):
-            raw = {method: values[sample.sample_id] for method, values in maps.items()}
-            _draw_row(row, sample, lesions, store, raw, threshold)
-        for axes, title in zip(panels[0], titles, strict=True):
-            axes.set_title(title)
-        colours = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), "inferno")
-        figure.colorbar(colours, ax=panels, shrink=0.6, label="class activation map, scaled", aspect=30)
-        figure.suptitle(f"Explanations of test lesions, {cohort}\ncyan: consensus, yellow: single readers")
-        save_figure(figure, png, pdf)
+    figure = Figure(figsize=(1.55 * len(titles) + 0.9, 1.62 * len(chosen) + 0.8), layout="constrained")
+    panels = figure.subplots(len(chosen), len(titles), squeeze=False)
+    for row, (_, sample) in zip(panels, chosen.iterrows(), strict=True):
+        raw = {method: values[sample.sample_id] for method, values in maps.items()}
+        _draw_row(row, sample, lesions, reader, raw, threshold)
+    for axes, title in zip(panels[0], titles, strict=True):
+        axes.set_title(title)
+    colours = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), "inferno")
+    figure.colorbar(colours, ax=panels, shrink=0.6, label="class activation map, scaled", aspect=30)
+    figure.suptitle(f"Explanations of test lesions, {cohort}\ncyan: consensus, yellow: single readers")
+    return figure
 
 
 def _first_seed_maps(path: Path) -> dict[str, np.ndarray]:
@@ -82,13 +120,13 @@ def _draw_row(
     row: np.ndarray,
     sample: pd.Series,
     lesions: pd.DataFrame,
-    store: SampleReader,
+    reader: SampleReader,
     raw: Mapping[str, np.ndarray],
     threshold: float,
 ) -> None:
     """Draw one lesion into a row of axes."""
     table = sample.to_frame().T
-    image, truth = store.images(table)[0], store.truth(table)[0]
+    image, truth = reader.images(table)[0], reader.truth(table)[0]
     plane = middle_plane(truth)
     extent = _extent(sample, lesions)
     for axes in row:
@@ -97,12 +135,12 @@ def _draw_row(
         axes.spines[:].set_visible(False)
     row[0].set_ylabel(f"{sample.patient_id}\n{extent[1]:.0f} x {extent[2]:.0f} mm", fontsize=7)
     _scale_bar(row[0], extent)
-    for mask in store.readers(sample):
+    for mask in reader.readers(sample):
         _outline(row[1], mask[plane], extent, colour="#F0E442", width=0.6)
     _outline(row[1], truth[plane], extent)
     for axes, (method, values) in zip(row[2:], raw.items(), strict=True):
         dims = METHODS[method].dims
-        grid, planes = seen_grid(store.grid, dims)
+        grid, planes = seen_grid(reader.grid, dims)
         explanation = postprocess(torch.as_tensor(values)[None], grid, preset="due")[0].numpy()
         heat = explanation[plane if dims == 3 else 0]
         axes.imshow(heat, cmap="inferno", vmin=0, vmax=1, alpha=0.75 * heat, extent=extent)

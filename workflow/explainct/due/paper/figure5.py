@@ -1,6 +1,6 @@
 """Figure 5: agreement of explanations with annotations over the threshold."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -14,11 +14,12 @@ from explainct.scoring.metrics.declarations import CURVE_THRESHOLDS, METRICS
 PANELS = ("iou", "dice", "published_f1")
 
 
-def figure_5(*, metrics_files: Mapping[str, Path], cohort: str, png: Path, pdf: Path) -> None:
+def figure_5(*, metrics_files: Sequence[Path], methods: Sequence[str], cohort: str, png: Path, pdf: Path) -> None:
     """Draw IoU, Dice and published F1 over the thresholds 0 to 0.9: mean line and standard deviation over seeds.
 
     Args:
         metrics_files: `metrics.parquet` of each method.
+        methods: the methods, in the same order.
         cohort: the cohort in words, for the title.
         png: picture for the report.
         pdf: picture for a paper.
@@ -26,7 +27,7 @@ def figure_5(*, metrics_files: Mapping[str, Path], cohort: str, png: Path, pdf: 
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(8.4, 3.4), layout="constrained")
         panels = figure.subplots(1, len(PANELS), sharey=True)
-        for method, path in metrics_files.items():
+        for method, path in zip(methods, metrics_files, strict=True):
             table = pd.read_parquet(path)
             for axes, metric in zip(panels, PANELS, strict=True):
                 _curve(axes, table[(table["metric"] == metric) & (table["explained_class"] == "predicted")], method)

@@ -1,6 +1,6 @@
 """Figures 3 and 6: scores over the number of training samples, and over the weight of the explanation loss."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -20,19 +20,27 @@ LAMBDA_PANELS = ("pr_auc_trapezoid", "iou", "dice")
 
 
 def figure_3(
-    *, metrics_files: Mapping[tuple[str, int], Path], threshold: float, cohort: str, png: Path, pdf: Path
+    *,
+    metrics_files: Sequence[Path],
+    runs: Sequence[tuple[str, int]],
+    threshold: float,
+    cohort: str,
+    png: Path,
+    pdf: Path,
 ) -> None:
     """Draw scores over the number of training samples: mean and standard deviation over seeds.
 
     Args:
-        metrics_files: `metrics.parquet` by method and number of training samples.
+        metrics_files: `metrics.parquet` of each run.
+        runs: method and number of training samples of each run, in the same order.
         threshold: explanation threshold of the IoU, in [0, 1].
         cohort: the cohort in words, for the title.
         png: picture for the report.
         pdf: picture for a paper.
     """
     parts = [
-        summarise(path, method, threshold).assign(samples=samples) for (method, samples), path in metrics_files.items()
+        summarise(path, method, threshold).assign(samples=samples)
+        for (method, samples), path in zip(runs, metrics_files, strict=True)
     ]
     table = pd.concat(parts)
     with matplotlib.rc_context(RC):
@@ -50,9 +58,10 @@ def figure_3(
 
 def figure_6(
     *,
-    metrics_files: Mapping[float, Path],
-    method: str,
+    metrics_files: Sequence[Path],
     baseline_file: Path,
+    weights: Sequence[float],
+    method: str,
     threshold: float,
     cohort: str,
     png: Path,
@@ -61,15 +70,17 @@ def figure_6(
     """Draw scores of one method over lambda, the weight of its explanation loss, with the plain classifier beside.
 
     Args:
-        metrics_files: `metrics.parquet` by lambda.
-        method: the method.
+        metrics_files: `metrics.parquet` at each lambda.
         baseline_file: `metrics.parquet` of the classifier that is trained on labels alone.
+        weights: the lambdas, in the same order.
+        method: the method.
         threshold: explanation threshold, in [0, 1].
         cohort: the cohort in words, for the title.
         png: picture for the report.
         pdf: picture for a paper.
     """
-    parts = [summarise(path, method, threshold).assign(weight=weight) for weight, path in metrics_files.items()]
+    files = zip(weights, metrics_files, strict=True)
+    parts = [summarise(path, method, threshold).assign(weight=weight) for weight, path in files]
     table = pd.concat(parts).sort_values("weight", kind="stable")
     plain = summarise(baseline_file, "baseline", threshold).set_index("metric")["mean"]
     with matplotlib.rc_context(RC):

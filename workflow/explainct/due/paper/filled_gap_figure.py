@@ -1,6 +1,5 @@
 """One filled gap: what interpolation, variance and weights look like between two annotated slices."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,10 +15,11 @@ from explainct.data.samples.blocks import lesion_box
 from explainct.data.samples.resample import spacing_of
 from explainct.errors import UserError
 from explainct.report.plot_style import RC, save_figure
+from explainct.runtime.files import read_shards
 from explainct.scoring.metrics.calibration import MAX_VARIANCE
 
 PLANES = 9
-PATCH = "#D55E00"
+FRAME = "#D55E00"
 QUANTITIES = {
     "interpolated": ("interpolated\nannotation", "gray", 1.0),
     "variance": ("variance", "magma", MAX_VARIANCE),
@@ -42,17 +42,17 @@ class FilledGap:
     variance: float
 
 
-def figure_gap(
-    *, weights_files: Sequence[Path], samples: pd.DataFrame, lesions: pd.DataFrame, cohort: str, png: Path, pdf: Path
+def filled_gap_figure(
+    *, lesions_file: Path, samples_file: Path, weights_file: Path, cohort: str, png: Path, pdf: Path
 ) -> None:
     """Draw the gap with the largest summed variance: interpolated annotation, variance and weight of its planes.
 
-    At most 9 planes are shown, evenly spaced; orange patches mark the two annotated ones.
+    At most 9 planes are shown, evenly spaced; orange frames mark the two annotated ones.
 
     Args:
-        weights_files: `uncertainty/weights/{shard}.h5` of all shards.
-        samples: rows of `samples.parquet`, for the blocks.
-        lesions: rows of `lesions.parquet`, for the voxel sizes.
+        lesions_file: the table `lesions.parquet`, for the voxel sizes.
+        samples_file: the table `samples.parquet`, for the blocks.
+        weights_file: the table `uncertainty/weights/shards.csv`, which lists the files of weights.
         cohort: the cohort in words, for the title.
         png: picture for the report.
         pdf: picture for a paper.
@@ -60,7 +60,7 @@ def figure_gap(
     Raises:
         UserError: no training lesion has a gap.
     """
-    gaps = [(gap, path) for path in weights_files for gap in find_gaps(path)]
+    gaps = [(gap, path) for path in read_shards(weights_file) for gap in find_gaps(path)]
     if not gaps:
         raise UserError("No training lesion has a slice between two annotated ones. Set `annotate.keep_every` above 1.")
     gap, path = max(gaps, key=lambda pair: (pair[0].variance, pair[0].lesion_id))
@@ -68,10 +68,11 @@ def figure_gap(
     with h5py.File(path) as file:
         arrays = {name: file[gap.lesion_id][name][shown].astype(np.float32) for name in QUANTITIES}
         depth = len(file[gap.lesion_id]["annotated"])
+    samples, lesions = pd.read_parquet(samples_file), pd.read_parquet(lesions_file)
     step, aspect = _geometry(gap.lesion_id, samples, lesions, depth, arrays["variance"].shape[1:])
     with matplotlib.rc_context(RC):
         figure = _draw(arrays, (shown - shown[0]) * step, aspect)
-        figure.suptitle(f"A filled gap of {gap.lesion_id}, {cohort}\norange patches: annotated slices")
+        figure.suptitle(f"A filled gap of {gap.lesion_id}, {cohort}\norange frames: annotated slices")
         save_figure(figure, png, pdf)
 
 
@@ -110,8 +111,8 @@ def _draw(arrays: dict[str, np.ndarray], z_mm: np.ndarray, aspect: float) -> Fig
             picture = axes.imshow(plane, cmap=colours, vmin=0, vmax=top, aspect=aspect)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-        _patch(row[0])
-        _patch(row[-1])
+        _frame(row[0])
+        _frame(row[-1])
         row[0].set_ylabel(label)
         figure.colorbar(picture, ax=row, aspect=10, pad=0.01)
     for axes, z in zip(panels[0], z_mm, strict=True):
@@ -119,5 +120,5 @@ def _draw(arrays: dict[str, np.ndarray], z_mm: np.ndarray, aspect: float) -> Fig
     return figure
 
 
-def _patch(axes: Axes) -> None:
-    axes.spines[:].set(visible=True, color=PATCH, linewidth=2.5)
+def _frame(axes: Axes) -> None:
+    axes.spines[:].set(visible=True, color=FRAME, linewidth=2.5)

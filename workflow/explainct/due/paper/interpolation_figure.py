@@ -26,14 +26,14 @@ COLORS = {
 }
 TUNED = "_tuned"
 WIDTH = 0.6
-"""Share of the room between two distances that the methods' markers take."""
+"""Share of the space between two distances that the methods' markers take."""
 
 
-def figure_interpolation(*, table_file: Path, png: Path, pdf: Path) -> None:
+def interpolation_figure(*, table_file: Path, png: Path, pdf: Path) -> None:
     """Draw mean Dice of each method, and its difference to the tuned signed distance, with intervals over patients.
 
     Args:
-        table_file: the table `results/tables/interpolation.csv`.
+        table_file: the table `interpolation.csv` of the study.
         png: picture for the report.
         pdf: picture for a paper.
     """

@@ -1,6 +1,6 @@
 """The table of the planted cue: what each method is worth when the shortcut that it was shown is gone, or lies."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -20,21 +20,25 @@ METRICS = {
 }
 
 
-def cue_table(*, cued_files: Mapping[str, Path], cohort: str, strength: float, csv: Path, md: Path) -> None:
+def cue_table(
+    *, cued_files: Sequence[Path], methods: Sequence[str], cohort: str, strength: float, csv: Path, md: Path
+) -> None:
     """Write how well each method predicts with the cue aligned, absent and reversed.
 
     Args:
         cued_files: `cued.parquet` of each method.
+        methods: the methods, in the same order.
         cohort: the cohort in words, for the caption.
         strength: the setting `samples.cue.strength`.
         csv: one row per method, mode and metric: mean and sample standard deviation over the seeds.
         md: the same for reading.
     """
-    parts = [_scores(pd.read_parquet(path)).assign(method=method) for method, path in cued_files.items()]
+    files = zip(methods, cued_files, strict=True)
+    parts = [_scores(pd.read_parquet(path)).assign(method=method) for method, path in files]
     values = pd.concat(parts).melt(["method", "mode", "seed"], var_name="metric").dropna(subset="value")
     groups = values.groupby(["method", "mode", "metric"], sort=False)["value"]
     table = groups.agg(mean="mean", std="std", n_seeds="count").reset_index()
-    order = {name: number for number, name in enumerate([*cued_files, *MODES, *METRICS])}
+    order = {name: number for number, name in enumerate([*methods, *MODES, *METRICS])}
     table = table.sort_values(["method", "mode", "metric"], key=lambda column: column.map(order), ignore_index=True)
     write_csv(table[COLUMNS], csv)
     write_text(_markdown(table, cohort, strength), md)

@@ -1,6 +1,6 @@
 """Reliability of predictions: how often a sample that is called a lesion with some probability is one."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -13,11 +13,14 @@ from explainct.report.plot_style import RC, method_style, save_figure
 BINS = 10
 
 
-def figure_reliability(*, predictions_files: Mapping[str, Path], cohort: str, png: Path, pdf: Path) -> None:
+def reliability_figure(
+    *, predictions_files: Sequence[Path], methods: Sequence[str], cohort: str, png: Path, pdf: Path
+) -> None:
     """Draw the share of lesions over the predicted probability, all seeds together, with the calibration error.
 
     Args:
         predictions_files: `predictions.parquet` of each method.
+        methods: the methods, in the same order.
         cohort: the cohort in words, for the title.
         png: picture for the report.
         pdf: picture for a paper.
@@ -26,7 +29,7 @@ def figure_reliability(*, predictions_files: Mapping[str, Path], cohort: str, pn
         figure = Figure(figsize=(6.4, 4.2), layout="constrained")
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color="0.6", linestyle=":", linewidth=0.8)
-        for method, path in predictions_files.items():
+        for method, path in zip(methods, predictions_files, strict=True):
             table = pd.read_parquet(path, columns=["label", "probability"])
             bins = reliability(table["label"].to_numpy(), table["probability"].to_numpy())
             error = calibration_error(bins)

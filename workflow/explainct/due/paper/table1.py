@@ -1,6 +1,6 @@
 """Table 1: prediction and explanation of every method, with the published numbers beside ours."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -23,7 +23,8 @@ DATASET_TITLES = {"lidc": "LIDC-IDRI", "pancreas": "pancreas"}
 
 def table_1(
     *,
-    metrics_files: Mapping[str, Path],
+    metrics_files: Sequence[Path],
+    methods: Sequence[str],
     dataset: str,
     cohort: str,
     published_dataset: str | None,
@@ -37,9 +38,10 @@ def table_1(
 
     Args:
         metrics_files: `metrics.parquet` of each method.
+        methods: the methods, in the same order.
         dataset: name of the dataset.
         cohort: the cohort in words, for the caption.
-        published_dataset: `lidc` or `pancreas` to show the paper's numbers, None to leave them out.
+        published_dataset: dataset of the paper whose numbers are shown, `lidc` or `pancreas`; None to show none.
         threshold: explanation threshold of the table, in [0, 1].
         csv: one row per method and metric: mean, sample standard deviation over the seeds, and the published numbers.
         md: table for reading, with metrics as rows and methods as columns.
@@ -49,14 +51,15 @@ def table_1(
     Raises:
         UserError: a file holds no scores at `threshold`, or the paper has no such dataset.
     """
-    summary = pd.concat([summarise(path, method, threshold) for method, path in metrics_files.items()])
+    files = zip(methods, metrics_files, strict=True)
+    summary = pd.concat([summarise(path, method, threshold) for method, path in files])
     summary.insert(0, "dataset", dataset)
     if published_dataset is None:
         summary = summary.assign(published_mean=np.nan, published_std=np.nan)
     else:
         summary = summary.merge(published_for_methods(published_dataset), how="left", on=["method", "metric"])
     write_csv(summary[COLUMNS], csv)
-    flat = [method for method in metrics_files if METHODS[method].dims == 2]
+    flat = [method for method in methods if METHODS[method].dims == 2]
     text = caption(cohort, summary["n_seeds"].max(), threshold, published_dataset, flat)
     write_text(_markdown(summary, text), md)
     write_text(_latex(summary, text), tex)

@@ -1,6 +1,6 @@
 """Table 1 as a picture: every seed, the mean, and the interval that other patients would give."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -26,11 +26,12 @@ ByDraw = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """From values [N], their patients [N] and draws of patients [R, P] to the metric of each draw [R]."""
 
 
-def figure_table1(
+def table1_figure(
     *,
-    predictions_files: Mapping[str, Path],
-    lesions_files: Mapping[str, Path],
-    samples: pd.DataFrame,
+    samples_file: Path,
+    predictions_files: Sequence[Path],
+    lesions_files: Sequence[Path],
+    methods: Sequence[str],
     seed: int,
     cohort: str,
     png: Path,
@@ -41,16 +42,16 @@ def figure_table1(
     The IoU of the whole volume is left out for methods that see the middle slice alone.
 
     Args:
+        samples_file: the table `samples.parquet`, which says whose each sample is.
         predictions_files: `predictions.parquet` of each method.
         lesions_files: `lesions.parquet` of each method.
-        samples: rows of `samples.parquet`, which say whose each sample is.
+        methods: the methods, in the same order.
         seed: seed of the bootstrap.
         cohort: the cohort in words, for the title.
         png: picture for the report.
         pdf: picture for a paper.
     """
-    patients = samples.set_index("sample_id")["patient_id"]
-    methods = list(predictions_files)
+    patients = pd.read_parquet(samples_file).set_index("sample_id")["patient_id"]
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(9.2, 0.32 * len(methods) + 1.5), layout="constrained")
         panels = figure.subplots(1, len(PANELS), sharey=True)
@@ -58,8 +59,8 @@ def figure_table1(
             for row, method in enumerate(methods):
                 if metric == "iou" and METHODS[method].dims == 2:
                     continue
-                files = lesions_files if metric in OF_LESIONS else predictions_files
-                seeds, low, high = seeds_and_interval(pd.read_parquet(files[method]), metric, patients, seed=seed)
+                file = (lesions_files if metric in OF_LESIONS else predictions_files)[row]
+                seeds, low, high = seeds_and_interval(pd.read_parquet(file), metric, patients, seed=seed)
                 style = method_style(method)
                 axes.hlines(row, low, high, color=style["color"], linewidth=1.5)
                 axes.plot(np.mean(seeds), row, color=style["color"], marker=style["marker"], markersize=5)

@@ -23,14 +23,14 @@ SMALL = 7
 """Size of the type in the legend of correlations."""
 
 
-def figure_uncertainty(*, table_file: Path, png: Path, pdf: Path) -> None:
+def uncertainty_figure(*, table_file: Path, png: Path, pdf: Path) -> None:
     """Draw reliability, risk over coverage, error over score, and score over distance, of all methods.
 
     All but the growing gaps are of the largest distance d between kept slices in the table, where hidden slices of a
     nodule differ most in their distance to kept ones.
 
     Args:
-        table_file: the table `results/tables/uncertainty_curves.csv`, see `interpolation_study.uncertainty_curves`.
+        table_file: the table `uncertainty_curves.csv` of the study, see `interpolation_study.uncertainty_curves`.
         png: picture for the report.
         pdf: picture for a paper.
 

@@ -37,7 +37,6 @@ def fill_lesion(
     *,
     interpolator: Interpolator,
     predictor: UncertaintyPredictor,
-    interpolate_settings: dict[str, Any],
     settings: dict[str, Any],
     generator: torch.Generator,
 ) -> dict[str, np.ndarray]:
@@ -49,8 +48,8 @@ def fill_lesion(
         lines: where the grid's rows [H] and columns [W] lie in the lesion's box, see `grid_lines`.
         interpolator: the diffusion interpolator.
         predictor: the imputed uncertainty predictor.
-        interpolate_settings: the section `interpolate`; `draws`, `steps` and `filling` are used.
-        settings: the section `uncertainty`; `estimate`, `latent_at_inference` and `mapping` are used.
+        settings: `estimate`, `latent_at_inference` and `mapping` of the section `uncertainty`; and where draws estimate
+            the annotation, `draws`, `steps` and `filling` of `interpolate`.
         generator: random stream of this lesion, on the device of the models.
 
     Returns:
@@ -65,7 +64,7 @@ def fill_lesion(
     if len(planes.missing):
         gaps = missing_gaps(planes, patches)
         if settings["estimate"] == "draws":
-            means = [drawn.mean(0) for drawn in draw_gaps(interpolator, gaps, interpolate_settings, generator)]
+            means = [drawn.mean(0) for drawn in draw_gaps(interpolator, gaps, settings, generator)]
         else:
             means = expect_gaps(interpolator, gaps, generator)
         predicted = predict_gaps(predictor, gaps, settings["latent_at_inference"], generator)

@@ -18,7 +18,7 @@ from explainct.due.uncertainty.variance_data import BRACKETING, Gaps, load_gaps,
 from explainct.errors import UserError
 from explainct.learning.train.loop import fit
 from explainct.runtime import checkpoint
-from explainct.runtime.device import Compute
+from explainct.runtime.device import Compute, choose_compute
 from explainct.seeds import derived_seed, torch_generator
 
 log = logging.getLogger(__name__)
@@ -40,26 +40,30 @@ def train_uncertainty(
     variance_files: Sequence[Path],
     settings: dict[str, Any],
     seed: int,
-    compute: Compute,
-    out: Path,
-    resume_from: Path,
+    device: str,
+    threads: int,
+    code: str,
+    model_file: Path,
 ) -> None:
     """Train the imputed uncertainty predictor and write it with the settings that it needs.
 
     AdamW on a one-cycle schedule with clipped gradients; the saved weights are an exponential moving average. The
-    patches of a batch have one size, drawn in proportion to its gaps.
+    patches of a batch have one size, drawn in proportion to its gaps. Until the model is written, a checkpoint lies
+    beside it, from which a training of the same settings, code and data goes on.
 
     Args:
         variance_files: what `explainct.due.uncertainty.variance_sampling.sample_variance` wrote, one file per shard.
-        settings: the section `uncertainty`.
+        settings: the settings `uncertainty` that `TRAINED_BY` lists.
         seed: seed of initial weights, order, augmentation and latent draws.
-        compute: where to compute.
-        out: the model file.
-        resume_from: checkpoint of a training that was cut; deleted at the end.
+        device: where to compute, see `choose_compute`.
+        threads: CPU threads.
+        code: hash of the code.
+        model_file: the model to write, such as `model.pt`; its checkpoint is `model.last.pt`.
 
     Raises:
-        UserError: the files hold no gap, or the checkpoint belongs to another configuration or other variances.
+        UserError: the files hold no gap.
     """
+    compute = choose_compute(device, threads)
     gaps = load_gaps(variance_files)
     training = _Training(gaps, settings, seed, compute)
     log.info(
@@ -71,18 +75,19 @@ def train_uncertainty(
         settings["epochs"],
         training.steps,
     )
+    resume_from = model_file.with_suffix(".last.pt")
     fit(
         parts=training.parts,
         run_epoch=training.epoch,
         epochs=settings["epochs"],
         seed=seed,
         resume_from=resume_from,
-        settings={**{name: settings[name] for name in TRAINED_BY}, "data": _digest(variance_files)},
+        settings={**{name: settings[name] for name in TRAINED_BY}, "code": code, "data": _digest(variance_files)},
     )
     weights = {name: value.cpu() for name, value in training.average.module.state_dict().items()}
     kept = {name: settings[name] for name in ("width", "latent")}
-    checkpoint.save({"settings": kept, "model": weights}, out)
-    Path(resume_from).unlink(missing_ok=True)
+    checkpoint.save({"settings": kept, "model": weights}, model_file)
+    resume_from.unlink(missing_ok=True)
 
 
 class _Training:
@@ -149,7 +154,7 @@ def _step(training: _Training, gaps: Gaps, generator: torch.Generator) -> torch.
 
 
 def _digest(files: Sequence[Path]) -> str:
-    """Return a hash of the files' bytes, so that a checkpoint of other variances is refused."""
+    """Return a hash of the files' bytes, so that a checkpoint of other variances is not gone on from."""
     content = hashlib.sha256()
     for path in sorted(files):
         content.update(Path(path).read_bytes())

@@ -16,7 +16,7 @@ from explainct.due.interpolation.gaps import Gap, by_size, hold_out_gaps
 from explainct.due.interpolation.model_file import load_model
 from explainct.due.interpolation.slice_patches import LesionPatches, load_patches, training_lesions
 from explainct.errors import UserError
-from explainct.runtime.device import Compute
+from explainct.runtime.device import choose_compute
 from explainct.runtime.hdf5 import writing_hdf5
 from explainct.scoring.metrics.calibration import MAX_VARIANCE
 from explainct.seeds import numpy_generator, torch_generator
@@ -49,13 +49,13 @@ def sample_variance(
     slices_file: Path,
     splits_file: Path,
     model_file: Path,
-    interpolate_settings: dict[str, Any],
     settings: dict[str, Any],
     seed: int,
     shard: int,
     shards: int,
-    compute: Compute,
-    out: Path,
+    device: str,
+    threads: int,
+    out_file: Path,
 ) -> None:
     """Sample the variance of gaps of training lesions and write this shard's part of them (Algorithm 1).
 
@@ -66,34 +66,29 @@ def sample_variance(
         slices_file: `annotate/slices.h5`.
         splits_file: `samples/splits.parquet`; patients for validation and testing take no part.
         model_file: the trained interpolator.
-        interpolate_settings: the section `interpolate`; `size`, `steps` and `filling` are used.
-        settings: the section `uncertainty`; `gaps`, `estimate` and `draws` are used.
+        settings: `size` of the section `interpolate`, `gaps` and `estimate` of `uncertainty`; and where draws estimate
+            the variance, `draws` of `uncertainty`, and `steps` and `filling` of `interpolate`.
         seed: seed of the choice of gaps and of the draws.
         shard: number of this shard, from 0.
-        shards: number of shards.
-        compute: where to compute.
-        out: HDF5 file to write, as docs/architecture.md describes it.
+        shards: number of shards; a shard may have no gap.
+        device: where to compute, see `choose_compute`.
+        threads: CPU threads.
+        out_file: HDF5 file to write, as docs/architecture.md describes it.
 
     Raises:
         UserError: no training lesion has enough annotated slices to hide one.
     """
+    compute = choose_compute(device, threads)
     lesions = training_lesions(pd.read_parquet(lesions_file), pd.read_parquet(splits_file))
-    patches = load_patches(lesions=lesions, slices_file=slices_file, size=interpolate_settings["size"])
+    patches = load_patches(lesions=lesions, slices_file=slices_file, size=settings["size"])
     chosen = choose_gaps(patches, settings["gaps"], seed)
     if not chosen:
         raise UserError(
             f"No training lesion in {lesions_file} has three annotated slices, so none can be hidden to sample its "
             "variance. Lower `annotate.keep_every`, or add scans to the training split."
         )
-    sample_gaps(
-        load_model(Interpolator, model_file, compute.device),
-        chosen,
-        settings={**settings, **{name: interpolate_settings[name] for name in ("steps", "filling")}},
-        seed=seed,
-        shard=shard,
-        shards=shards,
-        out=out,
-    )
+    interpolator = load_model(Interpolator, model_file, compute.device)
+    sample_gaps(interpolator, chosen, settings=settings, seed=seed, shard=shard, shards=shards, out_file=out_file)
 
 
 def sample_gaps(
@@ -104,18 +99,18 @@ def sample_gaps(
     seed: int,
     shard: int,
     shards: int,
-    out: Path,
+    out_file: Path,
 ) -> None:
     """Write mean and variance of a shard's part of gaps.
 
     Args:
         interpolator: a trained model.
         gaps: all gaps; every `shards`-th block of eight, from block `shard` on, is this shard's.
-        settings: `estimate`, `draws`, `steps` and `filling`.
+        settings: `estimate`, and where that is `draws`: `draws`, `steps` and `filling`.
         seed: seed of the draws.
         shard: number of this shard, from 0.
         shards: number of shards.
-        out: HDF5 file to write.
+        out_file: HDF5 file to write.
     """
     blocks = [gaps[start : start + BLOCK] for start in range(0, len(gaps), BLOCK)]
     mine = range(shard, len(blocks), shards)
@@ -127,7 +122,7 @@ def sample_gaps(
         if done % LOG_EVERY == 0 or done == len(mine):
             log.info("block %d/%d", done, len(mine))
     draws = settings["draws"] if settings["estimate"] == "draws" else 0
-    _write(out, [gap for block in mine for gap in blocks[block]], statistics, {"draws": draws, "seed": seed})
+    _write(out_file, [gap for block in mine for gap in blocks[block]], statistics, {"draws": draws, "seed": seed})
 
 
 def gap_statistics(
@@ -152,13 +147,13 @@ def gap_statistics(
 
 
 def _write(
-    out: Path,
+    out_file: Path,
     gaps: Sequence[Gap],
     statistics: Sequence[tuple[np.ndarray, np.ndarray]],
     attributes: dict[str, int],
 ) -> None:
     """Write gaps and the statistics of their wanted slices, one group per patch size; a shard may have none."""
-    with writing_hdf5(out) as file:
+    with writing_hdf5(out_file) as file:
         file.attrs.update(attributes)
         for size, numbers in by_size(gaps).items():
             group, chosen = file.create_group(str(size)), [gaps[number] for number in numbers]

@@ -1,20 +1,21 @@
 """Voxel weights of lesions, once per annotated volume (DUE, section 4.3)."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import h5py
 import pandas as pd
 
+from explainct.data.samples.shown_lesions import choose_lesions
 from explainct.due.interpolation.diffusion import Interpolator
 from explainct.due.interpolation.model_file import load_model
-from explainct.due.interpolation.slice_patches import LesionPatches, grid_lines, load_patches
+from explainct.due.interpolation.slice_patches import grid_lines, load_patches
 from explainct.due.uncertainty.fill_grid import fill_lesion
 from explainct.due.uncertainty.grid_planes import lay_planes
 from explainct.due.uncertainty.train import load_predictor
-from explainct.runtime.device import Compute
+from explainct.runtime.device import choose_compute
 from explainct.runtime.hdf5 import writing_hdf5
 from explainct.seeds import torch_generator
 
@@ -23,48 +24,62 @@ log = logging.getLogger(__name__)
 LOG_EVERY = 10
 """Lesions between two lines of the log."""
 
+BROWSED = "browsed"
+"""The part that holds the test lesions of the slice browser."""
+
 
 def map_weights(
     *,
     lesions_file: Path,
     slices_file: Path,
-    lesion_ids: Collection[str],
+    samples_file: Path,
     interpolator_file: Path,
     predictor_file: Path,
+    part: str,
+    size: int,
     margin_mm: float,
-    grid: tuple[int, int, int],
-    interpolate_settings: dict[str, Any],
+    grid: Sequence[int],
     settings: dict[str, Any],
     seed: int,
-    compute: Compute,
-    out: Path,
+    device: str,
+    threads: int,
+    out_file: Path,
+    browse: int = 0,
 ) -> None:
     """Write annotation, interpolation, variance and weight of lesions on the network's grid.
 
     Args:
         lesions_file: `annotate/lesions.parquet`.
         slices_file: `annotate/slices.h5`.
-        lesion_ids: which lesions.
+        samples_file: `samples/samples.parquet`.
         interpolator_file: the trained interpolator.
         predictor_file: the trained uncertainty predictor.
+        part: which lesions: the number of a shard for its training lesions, of which there may be none, or `browsed`
+            for test lesions.
+        size: largest edge of a patch in pixels.
         margin_mm: margin of a block in mm.
         grid: D, H and W.
-        interpolate_settings: the section `interpolate`; `size`, `draws`, `steps` and `filling` are used.
-        settings: the section `uncertainty`; `estimate`, `latent_at_inference` and `mapping` are used.
+        settings: `estimate`, `latent_at_inference` and `mapping` of the section `uncertainty`; and where draws estimate
+            the annotation, `draws`, `steps` and `filling` of `interpolate`.
         seed: seed of all draws; each lesion has a stream of its own.
-        compute: where to compute.
-        out: HDF5 file to write, as docs/architecture.md describes it.
+        device: where to compute, see `choose_compute`.
+        threads: CPU threads.
+        out_file: HDF5 file to write, as docs/architecture.md describes it.
+        browse: number of test lesions in the part `browsed`.
 
     Raises:
         UserError: a lesion has no annotated slice.
     """
-    table = pd.read_parquet(lesions_file)
-    lesions = table[table["lesion_id"].isin(lesion_ids)].sort_values("lesion_id")
-    patches = _patches_by_name(lesions, slices_file, interpolate_settings["size"])
+    compute, grid = choose_compute(device, threads), tuple(grid)
+    table, samples = pd.read_parquet(lesions_file), pd.read_parquet(samples_file)
+    ids = browsed_ids(samples, browse) if part == BROWSED else training_ids(samples, int(part))
+    lesions = table[table["lesion_id"].isin(ids)].sort_values("lesion_id")
+    loaded = load_patches(lesions=lesions, slices_file=slices_file, size=size)
+    patches = {lesion.lesion_id: lesion for lesion in loaded}
     interpolator = load_model(Interpolator, interpolator_file, compute.device)
     predictor = load_predictor(predictor_file, compute.device)
     log.info("%d lesions", len(lesions))
-    with writing_hdf5(out) as file, h5py.File(slices_file) as source:
+    with writing_hdf5(out_file) as file, h5py.File(slices_file) as source:
         for done, (_, lesion) in enumerate(lesions.iterrows(), start=1):
             name = lesion.lesion_id
             arrays = {key: source[name][key][:] for key in ("consensus", "annotated", "z_mm")}
@@ -75,7 +90,6 @@ def map_weights(
                 grid_lines(lesion, margin_mm, grid),
                 interpolator=interpolator,
                 predictor=predictor,
-                interpolate_settings=interpolate_settings,
                 settings=settings,
                 generator=torch_generator(seed, "uncertainty", "weights", name, device=compute.device),
             )
@@ -84,11 +98,6 @@ def map_weights(
                 group.create_dataset(key, data=values, compression="gzip")
             if done % LOG_EVERY == 0 or done == len(lesions):
                 log.info("lesion %d/%d", done, len(lesions))
-
-
-def _patches_by_name(lesions: pd.DataFrame, slices_file: Path, size: int) -> dict[str, LesionPatches]:
-    loaded = load_patches(lesions=lesions, slices_file=slices_file, size=size)
-    return {lesion.lesion_id: lesion for lesion in loaded}
 
 
 def training_ids(samples: pd.DataFrame, shard: int) -> list[str]:
@@ -100,3 +109,13 @@ def training_ids(samples: pd.DataFrame, shard: int) -> list[str]:
     """
     wanted = samples[(samples["split"] == "train") & (samples["label"] == 1) & (samples["shard"] == shard)]
     return sorted(wanted["lesion_id"])
+
+
+def browsed_ids(samples: pd.DataFrame, count: int) -> list[str]:
+    """Return the ids of up to `count` test lesions, those that the slice browser shows.
+
+    Args:
+        samples: the table `samples/samples.parquet`.
+        count: number of lesions.
+    """
+    return choose_lesions(samples, rows=count)["lesion_id"].tolist()

@@ -45,24 +45,24 @@ say, or that one is misprinted; it does not say which. `audit.csv` has every che
 """
 
 
-def audit_published(out_csv: str | Path, out_md: str | Path) -> None:
+def audit_published(*, csv: Path, md: Path) -> None:
     """Check the printed numbers of the five papers against each other and write what was found.
 
     Args:
-        out_csv: a row per check: `paper`, `table`, `row`, `check`, `printed` and `derived` (in the unit of the table),
+        csv: a row per check: `paper`, `table`, `row`, `check`, `printed` and `derived` (in the unit of the table),
             `difference` (printed minus derived), `holds`, and `explanation`, one sentence.
-        out_md: a page for reading: by paper the number of checks that hold, and those that do not.
+        md: a page for reading: by paper the number of checks that hold, and those that do not.
     """
     papers = load_papers()
     findings = audit(papers)
-    write_csv(findings, out_csv)
-    write_text(audit_page(findings, papers), out_md)
+    write_csv(findings, csv)
+    write_text(audit_page(findings, papers), md)
 
 
 def load_papers(path: Path = PAPERS_FILE) -> dict[str, dict[str, Any]]:
     """Return the papers by name: `source`, `tables` (columns and rows as printed), `statements` of the text, a `note`.
 
-    The tables of DUE are filled with the numbers of `published.yaml`.
+    The tables of DUE are filled with the numbers of `due_table1.yaml`.
     """
     papers = yaml.safe_load(path.read_text(encoding="utf-8"))["papers"]
     due = yaml.safe_load(PUBLISHED_FILE.read_text(encoding="utf-8"))
@@ -122,7 +122,7 @@ def audit_page(findings: pd.DataFrame, papers: Mapping[str, Mapping[str, Any]]) 
 
 
 def _as_printed(number: float) -> str:
-    """Return a number of `published.yaml` as DUE prints it: two decimals, or none where the file has none."""
+    """Return a number of `due_table1.yaml` as DUE prints it: two decimals, or none where the file has none."""
     return str(number) if isinstance(number, int) else f"{number:.2f}"
 
 
