@@ -8,18 +8,14 @@ from pathlib import Path
 
 from explainct.config import methods
 from explainct.learning.losses.registry import LOSSES
-from explainct.learning.networks.registry import network_entry
 from explainct.runtime.code_hash import all_hashes, code_hash
 from explainct.data.datasets.dataset import module_of
 from explainct.data.datasets.fingerprint import folders_state
 from explainct.data.datasets.registry import dataset_of, downloads
-from explainct.data.samples.tasks import find_task
 from explainct.runtime.snakemake_internals import is_main_process
 from explainct.runtime.requests import growing
 
 DATASET = config["dataset"]
-TASK = find_task(config["train"]["task"]).name
-NETWORK = network_entry(config["train"]["network"])
 RESULTS = f"results/{DATASET}"
 # The jobs that made the results, as written when a run starts.
 JOB_LIST = f"{RESULTS}/logs/jobs.json"
