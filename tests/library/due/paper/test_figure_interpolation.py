@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from explainct.due.paper.interpolation_figure import COLORS, figure_interpolation
+from explainct.due.paper.interpolation_figure import COLORS, interpolation_figure
 
 METHODS = ("nearest", "linear", "signed_distance", "signed_distance_tuned", "cubic_spline")
 
@@ -25,7 +25,7 @@ def test_every_method_is_drawn_with_its_interval(table, tmp_path, monkeypatch):
     drawn = []
     save = Figure.savefig
     monkeypatch.setattr(Figure, "savefig", lambda self, *args, **kw: (drawn.append(self), save(self, *args, **kw)))
-    figure_interpolation(table_file=table, png=tmp_path / "a.png", pdf=tmp_path / "a.pdf")
+    interpolation_figure(table_file=table, png=tmp_path / "a.png", pdf=tmp_path / "a.pdf")
     overlap, gain = drawn[0].axes
     assert overlap.get_xticks().tolist() == [2, 3, 4]
     assert overlap.get_legend_handles_labels()[1] == [
@@ -42,6 +42,6 @@ def test_every_method_is_drawn_with_its_interval(table, tmp_path, monkeypatch):
         assert (low, high) == pytest.approx((number / 100 - 0.01, number / 100 + 0.02))
         plain = METHODS[number].removesuffix("_tuned")
         assert line.get_markerfacecolor() == ("white" if METHODS[number] == plain else COLORS[plain])
-    figure_interpolation(table_file=table, png=tmp_path / "b.png", pdf=tmp_path / "b.pdf")
+    interpolation_figure(table_file=table, png=tmp_path / "b.png", pdf=tmp_path / "b.pdf")
     for kind in ("png", "pdf"):
         assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from explainct.due.interpolation_study.distance_trend import gap_trend
 from explainct.due.interpolation_study.uncertainty_curves import growing_gap_curve, uncertainty_curves
 from explainct.due.paper.interpolation_figure import COLORS
-from explainct.due.paper.uncertainty_figure import OTHER_COLORS, figure_uncertainty
+from explainct.due.paper.uncertainty_figure import OTHER_COLORS, uncertainty_figure
 from explainct.errors import UserError
 from explainct.runtime.files import write_csv
 
@@ -38,7 +38,7 @@ def table():
 
 def draw(table, folder, name="a"):
     write_csv(table, folder / "t.csv")
-    figure_uncertainty(table_file=folder / "t.csv", png=folder / f"{name}.png", pdf=folder / f"{name}.pdf")
+    uncertainty_figure(table_file=folder / "t.csv", png=folder / f"{name}.png", pdf=folder / f"{name}.pdf")
 
 
 @pytest.fixture
