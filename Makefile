@@ -6,6 +6,7 @@
 # make test-slurm   tests on a SLURM of two nodes that they start on this machine: 30 minutes
 PYTHON ?= python3
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
+# Programs are started with `python -m`: the scripts that pip writes fail in a folder whose name has a blank and a dollar sign.
 BIN := .venv/bin
 SETTINGS := $(if $(CONFIG),--configfile $(CONFIG))
 DATASET = $(shell PYTHONPATH=workflow $(BIN)/python -m explainct.config $(CONFIG))
@@ -13,19 +14,19 @@ DATASET = $(shell PYTHONPATH=workflow $(BIN)/python -m explainct.config $(CONFIG
 .PHONY: demo report test test-slow test-slurm format settings clean
 
 demo: .venv/installed
-	$(BIN)/snakemake --cores $(CORES) $(SETTINGS)
+	$(BIN)/python -m snakemake --cores $(CORES) $(SETTINGS)
 	@$(MAKE) --no-print-directory report
 
 report: .venv/installed
-	$(BIN)/snakemake --report results/$(DATASET)/report.html --report-stylesheet workflow/report/report.css $(SETTINGS)
+	$(BIN)/python -m snakemake --report results/$(DATASET)/report.html --report-stylesheet workflow/report/report.css $(SETTINGS)
 
 test: .venv/installed
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow
-	$(BIN)/codespell
-	$(BIN)/snakemake --lint
-	$(BIN)/coverage erase
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m snakefmt --check Snakefile workflow
+	$(BIN)/python -m codespell_lib
+	$(BIN)/python -m snakemake --lint
+	$(BIN)/python -m coverage erase
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder tests/workflow tests/library tests/browser --durations=15 \
 		--cov --cov-report=term --cov-fail-under=90
 
@@ -37,9 +38,9 @@ test-slurm: .venv/installed
 	$(BIN)/python -m pytest tests/slurm --durations=10 -rs
 
 format: .venv/installed
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
-	$(BIN)/snakefmt Snakefile workflow
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+	$(BIN)/python -m snakefmt Snakefile workflow
 
 # Writes config/ and the JSON schema anew from workflow/explainct/config.
 settings: .venv/installed

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOMY = 2**30
+LARGE = 2**30
 """Bytes of a disk that is not full; it takes memory for what is written only."""
 
 
@@ -16,7 +16,7 @@ class SmallDisk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(exist_ok=True)
-        options = ("-t", "tmpfs", "-o", f"size={ROOMY}", "tmpfs", folder)
+        options = ("-t", "tmpfs", "-o", f"size={LARGE}", "tmpfs", folder)
         if not shutil.which("mount") or subprocess.run(["mount", *options], capture_output=True).returncode:
             pytest.skip("mounting a small disk needs Linux and the rights to do so")
 
@@ -28,9 +28,9 @@ class SmallDisk:
                 return
         raise AssertionError(f"{self.folder} fills up faster than it can be shrunk")
 
-    def make_room(self) -> None:
-        """Give the disk all its room again."""
-        assert self._resize(ROOMY)
+    def grow(self) -> None:
+        """Give the disk its first size again."""
+        assert self._resize(LARGE)
 
     def unmount(self) -> None:
         """Take the disk away, with all that is on it."""

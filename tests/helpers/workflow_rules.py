@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from snakemake.api import SnakemakeApi
@@ -38,6 +39,12 @@ def computing_rules() -> dict[str, Any]:
             snakefile=ROOT / "Snakefile",
         )._workflow
         return {rule.name: rule for rule in workflow.rules if rule.script}
+
+
+def arguments_of(rule: Any) -> dict[str, Any]:
+    """Return the arguments of a rule's job, of method `due` where they depend on the method."""
+    arguments = rule.params.get("arguments") or {}
+    return arguments(SimpleNamespace(method="due")) if callable(arguments) else arguments
 
 
 def texts() -> dict[str, tuple[Path, str]]:

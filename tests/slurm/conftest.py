@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 
 import pytest
-from cluster import Cluster
-from packages import NoClusterError
+from slurm_cluster import Cluster
+from slurm_packages import NoClusterError
 
 CACHE = Path(os.environ.get("DUE_SLURM_PACKAGES") or Path(__file__).parents[2] / ".cache/slurm")
 

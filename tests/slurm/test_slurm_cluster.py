@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from cluster import Cluster, until
-from packages import NoClusterError
+from slurm_cluster import Cluster, until
+from slurm_packages import NoClusterError
 
 # A job that lets go of a process, which no SLURM with this tracking of processes would find again.
 STRAY = "#!/bin/sh\nsetsid sh -c 'sleep 300 & echo $! > stray.part; mv stray.part stray' &\nsleep 300\n"
@@ -65,6 +65,6 @@ def test_a_machine_without_packages_says_so(monkeypatch, tmp_path):
 
 
 def test_a_machine_without_devices_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr("cluster.DEVICES", (tmp_path / "tty0",))
+    monkeypatch.setattr("slurm_cluster.DEVICES", (tmp_path / "tty0",))
     with pytest.raises(NoClusterError, match="have to be devices"):
         Cluster(tmp_path / "cluster", tmp_path / "cache").start()

@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from cluster import until
-from submission import Submission
+from harness import TINY, Project
+from slurm_cluster import until
+from slurm_submission import Submission
 
 ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT / "tests/workflow"))
-
-from harness import TINY, Project  # noqa: E402
 
 TABLES = ("table1.csv", "table1.md", "table1.tex")
 EPOCHS = 30

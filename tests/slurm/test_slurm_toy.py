@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from submission import Submission
+from slurm_submission import Submission
 
 TOY = Path(__file__).with_name("toy.smk")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from workflow_rules import ROOT, RULE_FILES, SCRIPTS, called, computing_rules, inherited, texts
+from workflow_rules import ROOT, RULE_FILES, SCRIPTS, arguments_of, called, computing_rules, inherited, texts
 
 from explainct.runtime.job import check_names
 from explainct.runtime.requests import read_requests
@@ -31,7 +31,7 @@ def test_a_rule_gives_what_its_function_takes(name):
     rule = computing_rules()[name]
     function = called(SCRIPTS / Path(rule.script).name)
     given = [set(rule.input._names), set(rule.output._names)]
-    arguments = rule.params.get("arguments") or {}
+    arguments = arguments_of(rule)
     offered = {*rule.wildcard_names, "threads", "code", "tmpdir"}
     check_names(function, name, [*given, set(arguments)], offered)
 
@@ -49,9 +49,9 @@ def test_rule_script_and_function_bear_one_name(name):
 
 @pytest.mark.parametrize("name", [*TEXTS, *INHERITED])
 def test_the_arguments_of_a_job_are_plain_values_in_one_dict(name):
-    params = computing_rules()[name].params
-    assert set(params.keys()) <= set(PARAMETERS)
-    arguments = params.get("arguments", {})
+    rule = computing_rules()[name]
+    assert set(rule.params.keys()) <= set(PARAMETERS)
+    arguments = arguments_of(rule)
     assert isinstance(arguments, dict)
     assert_plain(arguments)
 

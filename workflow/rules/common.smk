@@ -21,6 +21,8 @@ DATASET = config["dataset"]
 TASK = find_task(config["train"]["task"]).name
 NETWORK = network_entry(config["train"]["network"])
 RESULTS = f"results/{DATASET}"
+# The jobs that made the results, as written when a run starts.
+JOB_LIST = f"{RESULTS}/logs/jobs.json"
 STUDY = "results/lidc_contours/due/interpolation_study"
 
 
@@ -65,6 +67,8 @@ MODELS, HISTORIES = (
     )
     for name in ("model.pt", "history.csv")
 )
+# A regular expression that nothing matches.
+NOTHING = "(?!)"
 
 
 wildcard_constraints:
@@ -244,4 +248,3 @@ SAMPLES = {
     "crops_file": "<results>/samples/shards.csv",
 }
 READING = pick("samples", "margin_mm", "grid", "intensity", "window", "cue")
-NOT_YET_TRAINED = not_yet_trained()

@@ -157,35 +157,56 @@ rule count_lidc:
         "../scripts/count_lidc.py"
 
 
-rule plan_samples:
-    """List the samples, and draw who trains, validates and tests."""
+rule split_patients:
+    """Draw who trains, validates and tests."""
     input:
         lesions_file="<results>/annotate/lesions.parquet",
     output:
-        samples_file="<results>/samples/samples.parquet",
         splits_file="<results>/samples/splits.parquet",
     log:
-        "<logs>/plan_samples.log",
+        "<logs>/split_patients.log",
     benchmark:
-        "<benchmarks>/plan_samples.tsv"
+        "<benchmarks>/split_patients.tsv"
     conda:
         "../../envs/explainct.yaml"
     threads: 1
     resources:
-        **asks("plan_samples"),
+        **asks("split_patients"),
     params:
         arguments={
-            "settings": pick(
-                "samples",
-                *("margin_mm", "negatives_per_lesion"),
-                *("train", "validation", "always_test"),
-            ),
+            **pick("samples", "train", "validation", "always_test"),
+            "seed": config["seed"],
+        },
+        code=code_hash("split_patients"),
+    script:
+        "../scripts/split_patients.py"
+
+
+rule list_samples:
+    """List the samples: each lesion's block and its neighbours."""
+    input:
+        lesions_file="<results>/annotate/lesions.parquet",
+        splits_file="<results>/samples/splits.parquet",
+    output:
+        samples_file="<results>/samples/samples.parquet",
+    log:
+        "<logs>/list_samples.log",
+    benchmark:
+        "<benchmarks>/list_samples.tsv"
+    conda:
+        "../../envs/explainct.yaml"
+    threads: 1
+    resources:
+        **asks("list_samples"),
+    params:
+        arguments={
+            **pick("samples", "margin_mm", "negatives_per_lesion"),
             "shards": len(SHARDS),
             "seed": config["seed"],
         },
-        code=code_hash("plan_samples"),
+        code=code_hash("list_samples"),
     script:
-        "../scripts/plan_samples.py"
+        "../scripts/list_samples.py"
 
 
 rule cohort_flow:

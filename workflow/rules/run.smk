@@ -31,7 +31,7 @@ rule run_record:
         arguments={
             "settings": config,
             "code_hashes": all_hashes(),
-            "log_folder": f"{RESULTS}/logs",
+            "job_list_file": JOB_LIST,
         },
         code=code_hash("run_record"),
     script:
@@ -61,7 +61,7 @@ rule stage_times:
         **asks("stage_times"),
     params:
         arguments={
-            "benchmark_folder": f"{RESULTS}/benchmarks",
+            "job_list_file": JOB_LIST,
             "dataset": DATASET,
         },
         code=code_hash("stage_times"),

@@ -25,22 +25,21 @@ rule train_classifier:
         "../scripts/train_classifier.py"
 
 
-if NOT_YET_TRAINED:
+# One job for all seeds reads the samples once. A method with some models gets the missing ones seed by seed, so that a
+# seed added trains itself alone.
+use rule train_classifier as train_all_seeds with:
+    output:
+        model_files=MODELS,
+        history_files=HISTORIES,
+    log:
+        "<logs>/train_all_seeds/{method}_n{n}_lambda{lam}.log",
+    benchmark:
+        "<benchmarks>/train_all_seeds/{method}_n{n}_lambda{lam}.tsv"
+    wildcard_constraints:
+        method="|".join(not_yet_trained()) or NOTHING,
 
-    # One job for all seeds reads the samples once. What has some models gets the missing ones seed by seed, so that a
-    # seed added trains itself alone.
-    use rule train_classifier as train_all_seeds with:
-        output:
-            model_files=MODELS,
-            history_files=HISTORIES,
-        log:
-            "<logs>/train_all_seeds/{method}_n{n}_lambda{lam}.log",
-        benchmark:
-            "<benchmarks>/train_all_seeds/{method}_n{n}_lambda{lam}.tsv"
-        wildcard_constraints:
-            method="|".join(NOT_YET_TRAINED),
 
-    ruleorder: train_all_seeds > train_classifier
+ruleorder: train_all_seeds > train_classifier
 
 
 rule plot_progress:

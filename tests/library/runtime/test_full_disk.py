@@ -80,7 +80,7 @@ def test_a_writer_says_so_and_leaves_nothing(disk, name, free):
     with pytest.raises(UserError, match=rf"^No space left on the device while writing \S+/{re.escape(name)} \(\d+ MiB"):
         WRITERS[name](disk.folder / name)
     assert list(disk.folder.iterdir()) == []
-    disk.make_room()
+    disk.grow()
     WRITERS[name](disk.folder / name)
     assert [path.name for path in disk.folder.iterdir()] == [name]
 
@@ -90,7 +90,7 @@ def test_a_series_keeps_its_whole_slices_only(disk):
     with pytest.raises(UserError, match="No space left on the device while writing"):
         write_series(disk.folder / "series")
     sizes = {path.name: path.stat().st_size for path in (disk.folder / "series").iterdir()}
-    disk.make_room()
+    disk.grow()
     write_series(disk.folder / "series")
     assert {name: (disk.folder / "series" / name).stat().st_size for name in sizes} == sizes
 

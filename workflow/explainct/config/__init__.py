@@ -5,9 +5,11 @@
 """
 
 import difflib
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Self
 
+import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from explainct.config.base import Settings
@@ -16,6 +18,9 @@ from explainct.config.data import Annotate, Ingest, Samples
 from explainct.config.due import Interpolate, Paper, Study, Uncertainty
 from explainct.config.training import Evaluate, Train
 from explainct.errors import UserError
+
+NOT_DATASETS = ("benchmarks", "predict", "published")
+"""Folders under results that are no dataset's."""
 
 
 class Config(Settings):
@@ -49,9 +54,30 @@ class Config(Settings):
     @model_validator(mode="after")
     def _check(self) -> Self:
         archives = {name for name, folder in self.ingest.archives.items() if folder}
+        if self.dataset in NOT_DATASETS:
+            raise ValueError(f"`dataset: {self.dataset}` is the name of another folder under results; choose another")
         if not archives and not self.dataset.startswith("demo"):
             raise ValueError(f"dataset `{self.dataset}` needs a folder under `ingest.archives`")
+        untrained = [name for name in self.evaluate.explained_methods if name not in self.train.methods]
+        if untrained:
+            raise ValueError(f"`evaluate.explained_methods` names {', '.join(untrained)}, not among `train.methods`")
+        if not archives and self.ingest.demo_patients:
+            self._check_demo()
         return self
+
+    def _check_demo(self) -> None:
+        """Check that the demo's training split has as many patients as training samples are asked for."""
+        patients = self.ingest.demo_patients + 1
+        training = round(self.samples.train * patients)
+        asked = {"train.samples": self.train.samples}
+        if 3 in self.paper.figures:
+            asked["paper.samples"] = max(self.paper.samples)
+        for name, samples in asked.items():
+            if samples > training:
+                raise ValueError(
+                    f"`{name}` asks for {samples} training samples of different patients, but the demo's "
+                    f"{patients} patients give {training}; lower it, or raise `ingest.demo_patients`"
+                )
 
 
 def read_config(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,7 +89,14 @@ def read_config(values: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return Config.model_validate(values).model_dump(mode="json", by_alias=True)
     except ValidationError as error:
-        raise UserError(" ".join(_sentence(problem) for problem in error.errors())) from None
+        raise UserError(" ".join(_sentence(problem) for problem in _problems(error))) from None
+
+
+def _problems(error: ValidationError) -> list[Mapping[str, Any]]:
+    """Return what pydantic found; a list with bad items is not called too short as well."""
+    found = error.errors()
+    inside = {problem["loc"][:-1] for problem in found}
+    return [problem for problem in found if problem["type"] != "too_short" or problem["loc"] not in inside]
 
 
 def _sentence(problem: Mapping[str, Any]) -> str:
@@ -71,13 +104,34 @@ def _sentence(problem: Mapping[str, Any]) -> str:
     path = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         near = difflib.get_close_matches(path, list(setting_names(Config)), n=1, cutoff=0.4)
+        if near and any("." in str(part) for part in problem["loc"]):
+            nested = _nested(near[0], problem["input"])
+            return f"Setting `{path}` is written flat, but sections are nested: write `{nested}`."
         hint = f"Did you mean `{near[0]}`?" if near else "config/README.md lists all settings."
         return f"Unknown setting `{path}`. {hint}"
+    if problem["type"] == "model_type":
+        return (
+            f"Section `{path}` is {problem['input']!r}, but holds settings by name. Write them below it, each behind "
+            "two blanks, or leave the section out."
+        )
     message = problem["msg"]
+    if problem["type"] == "value_error" and not isinstance(problem["input"], Mapping):
+        return f"Setting `{path}` is {list(problem['input'])}: {problem['ctx']['error']}."
     if problem["type"] == "value_error":
         place = f"under `{path}` " if path else ""
         return f"Settings {place}do not fit together: {problem['ctx']['error']}."
     return f"Setting `{path}` is {problem['input']!r}: {message[0].lower()}{message[1:]}."
+
+
+def _nested(name: str, value: Any) -> str:
+    """Return a dotted setting with its value as nested YAML in one line.
+
+    >>> _nested("samples.cue.size", 0.25)
+    'samples: {cue: {size: 0.25}}'
+    """
+    for part in reversed(name.split(".")):
+        value = {part: value}
+    return yaml.safe_dump(value, default_flow_style=True, width=math.inf).strip()[1:-1]
 
 
 def setting_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from explainct.config.base import Count, Fraction, Settings
+from explainct.config.base import Count, Fraction, OpenFraction, Settings
 
 
 class Ingest(Settings):
@@ -64,8 +64,8 @@ class Samples(Settings):
     negatives_per_lesion: int = Field(
         6, ge=0, le=26, description="Neighbouring blocks per lesion, drawn by seed (published: 26, all)."
     )
-    train: Fraction = Field(0.46, description="Share of patients for training (published: 0.1).")
-    validation: Fraction = Field(
+    train: OpenFraction = Field(0.46, description="Share of patients for training (published: 0.1).")
+    validation: OpenFraction = Field(
         0.14, description="Share of patients for validation (published: 0.3); the rest is for testing."
     )
     grid: tuple[Count, Count, Count] = Field(

@@ -1,17 +1,22 @@
 """Settings of DUE: interpolation, its uncertainty, the paper's figures, and the study on contours."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from explainct.config.base import Count, Fraction, Positive, Settings
+from explainct.config.base import Count, Distinct, Fraction, OpenFraction, Positive, Settings
 
 
 class Interpolate(Settings):
     """The conditional diffusion interpolator."""
 
     size: int = Field(32, ge=16, multiple_of=8, description="Largest patch edge in pixels; larger lesions are shrunk.")
-    channels: tuple[Count, ...] = Field((16, 32), description="Channels per level of the U-Net, multiples of 8.")
+    channels: tuple[Annotated[int, Field(ge=8, multiple_of=8)], ...] = Field(
+        (16, 32),
+        min_length=1,
+        max_length=3,
+        description="Channels per level of the U-Net: one to three multiples of 8.",
+    )
     steps: Count = Field(8, description="Noise levels that a draw goes through.")
     epochs: Count = Field(10, description="Epochs of `steps_per_epoch` steps.")
     steps_per_epoch: Count = Field(40, description="Optimiser steps per epoch.")
@@ -51,13 +56,13 @@ class Uncertainty(Settings):
 class Paper(Settings):
     """The paper's figures."""
 
-    figures: tuple[Literal[3, 4, 5, 6], ...] = Field(
+    figures: Distinct[Literal[3, 4, 5, 6]] = Field(
         (4, 5), description="Figures that a whole run draws; any other by its name, as `snakemake figure_3`."
     )
-    samples: tuple[Annotated[int, Field(ge=2)], ...] = Field(
+    samples: Distinct[Annotated[int, Field(ge=2)]] = Field(
         (8, 14, 20), min_length=1, description="Numbers of training samples in Figure 3 (published: 20, 50, 100)."
     )
-    lambdas: tuple[Positive, ...] = Field(
+    lambdas: Distinct[Positive] = Field(
         (0.001, 0.01, 0.1, 1.0, 10.0), min_length=1, description="Weights of the explanation loss in Figure 6."
     )
 
@@ -65,18 +70,24 @@ class Paper(Settings):
 class Study(Settings):
     """The study of interpolation on all LIDC contours, without images."""
 
-    every: tuple[Annotated[int, Field(ge=2)], ...] = Field(
+    every: Distinct[Annotated[int, Field(ge=2)]] = Field(
         (2, 3, 4), min_length=1, description="Keep every d-th slice of a nodule and hide those between."
     )
-    test: Fraction = Field(0.2, description="Share of patients that are tested on; the others tune.")
+    test: OpenFraction = Field(0.2, description="Share of patients that are tested on; the others tune.")
     splits: str | None = Field(
         None, description="CSV file with `patient_id` and `split` (`test` or another word), in place of a draw."
     )
-    learned: tuple[
-        Literal["regression", "diffusion", "diffusion_one_reader", "diffusion_draws", "uncertainty"], ...
-    ] = Field((), description="Learned methods that are trained and compared with the classical ones.")
+    learned: Distinct[Literal["regression", "diffusion", "diffusion_one_reader", "diffusion_draws", "uncertainty"]] = (
+        Field((), description="Learned methods that are trained and compared with the classical ones.")
+    )
     check_gaps: Count = Field(40, description="Gaps on which draws are checked, and the predictor compared with them.")
     check_steps: tuple[Count, ...] = Field(
         (4, 8, 16, 32), min_length=1, description="Lengths of the chain that are checked, ascending."
     )
     check_draws: int = Field(64, ge=2, description="Draws of each slice in these checks.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if list(self.check_steps) != sorted(set(self.check_steps)):
+            raise ValueError(f"check_steps must ascend, got {list(self.check_steps)}")
+        return self

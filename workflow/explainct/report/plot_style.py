@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import matplotlib
 from matplotlib.figure import Figure
 
 from explainct.config.methods import METHODS
@@ -14,7 +15,7 @@ def method_style(method: str) -> dict[str, str]:
     return {"label": style.label, "color": style.color, "linestyle": style.line, "marker": style.marker}
 
 
-RC = {
+RC = {name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"} | {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 9,
@@ -27,7 +28,7 @@ RC = {
     "axes.grid": False,
     "pdf.fonttype": 42,
 }
-"""Settings of matplotlib for all pictures."""
+"""Settings of matplotlib for all pictures, each of them, so that no `matplotlibrc` of the user reaches one."""
 
 DPI = 150
 

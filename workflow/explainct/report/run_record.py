@@ -13,6 +13,7 @@ import yaml
 
 from explainct.report.html_page import page
 from explainct.runtime.files import write_text
+from explainct.runtime.job_list import read_job_list
 
 PACKAGES = (
     "captum",
@@ -39,7 +40,7 @@ def run_record(
     *,
     settings: Mapping[str, Any],
     code_hashes: Mapping[str, str],
-    log_folder: Path,
+    job_list_file: Path,
     record_file: Path,
     html: Path,
 ) -> None:
@@ -48,7 +49,7 @@ def run_record(
     Args:
         settings: all settings, defaults filled in.
         code_hashes: by script, the hash of the library modules that it uses.
-        log_folder: folder with the logs of the run's jobs.
+        job_list_file: JSON file with the run's jobs, each with its rule and the path of its log.
         record_file: YAML file with `settings`, `code`, `python`, the versions of `packages`, and
             the `devices` of each rule.
         html: the same as a page.
@@ -58,20 +59,20 @@ def run_record(
         "code": dict(code_hashes),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
-        "devices": devices(log_folder),
+        "devices": devices(job_list_file),
     }
     text = yaml.safe_dump(record, sort_keys=False, width=120)
     write_text(text, record_file)
     write_text(page("Settings, code, packages and devices", f"<pre>{escape(text)}</pre>"), html)
 
 
-def devices(logs: Path) -> dict[str, list[str]]:
-    """Return by rule where its jobs computed, from `{rule}.log` or `{rule}/*.log` of the last try of each job.
+def devices(job_list_file: Path) -> dict[str, list[str]]:
+    """Return by rule where its jobs computed, from the logs of the last try of each job of a list.
 
     Jobs whose results came from Snakemake's cache computed nowhere here.
     """
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for path in logs.rglob("*.log"):
-        rule = path.relative_to(logs).with_suffix("").parts[0]
-        found[rule].update(DEVICE.findall(path.read_text(encoding="utf-8", errors="replace")))
+    for job in read_job_list(job_list_file):
+        if job.log and Path(job.log).exists():
+            found[job.rule].update(DEVICE.findall(Path(job.log).read_text(encoding="utf-8", errors="replace")))
     return {rule: sorted(names) for rule, names in sorted(found.items()) if names}

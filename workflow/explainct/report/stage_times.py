@@ -10,43 +10,44 @@ from matplotlib.figure import Figure
 from explainct.errors import UserError
 from explainct.report.plot_style import RC, save_figure
 from explainct.runtime.files import write_csv
+from explainct.runtime.job_list import read_job_list
 
 UNITS = (("h", 3600), ("min", 60), ("s", 1))
 
 
-def times_of_rules(benchmark_folder: Path) -> pd.DataFrame:
+def times_of_rules(job_list_file: Path) -> pd.DataFrame:
     """Return one row per rule: how many jobs ran, their seconds in all, and the largest memory of a job.
 
     Args:
-        benchmark_folder: folder with Snakemake's benchmarks, `{rule}.tsv` or `{rule}/.../*.tsv`.
+        job_list_file: JSON file with the run's jobs, each with its rule and the path of Snakemake's benchmark of it. A
+            job without one was not timed, since its result came from Snakemake's cache.
 
     Returns:
         Columns stage, jobs, seconds (wall clock, summed over the jobs) and max_rss_mib (NaN where a job was too
         short to be measured), the longest stage first.
 
     Raises:
-        UserError: the folder holds no benchmarks.
+        UserError: there is no list of jobs, or no job has a benchmark.
     """
+    timed = [job for job in read_job_list(job_list_file) if job.benchmark and Path(job.benchmark).exists()]
+    if not timed:
+        raise UserError(f"No job of {job_list_file} has a benchmark. Run the workflow first.")
     parts = [
-        pd.read_csv(path, sep="\t", na_values="-", usecols=["s", "max_rss"]).assign(
-            stage=path.relative_to(benchmark_folder).with_suffix("").parts[0]
-        )
-        for path in sorted(benchmark_folder.rglob("*.tsv"))
+        pd.read_csv(job.benchmark, sep="\t", na_values="-", usecols=["s", "max_rss"]).assign(stage=job.rule)
+        for job in timed
     ]
-    if not parts:
-        raise UserError(f"{benchmark_folder} holds no benchmarks (*.tsv). Run the workflow first.")
     groups = pd.concat(parts).groupby("stage")
     table = groups.agg(jobs=("s", "size"), seconds=("s", "sum"), max_rss_mib=("max_rss", "max")).reset_index()
     return table.sort_values(["seconds", "stage"], ascending=[False, True], ignore_index=True)
 
 
-def stage_times(*, benchmark_folder: Path, dataset: str, csv: Path, png: Path) -> None:
+def stage_times(*, job_list_file: Path, dataset: str, csv: Path, png: Path) -> None:
     """Write time and memory of all stages to a CSV file and a bar chart.
 
     Raises:
-        UserError: the folder holds no benchmarks.
+        UserError: there is no list of jobs, or no job has a benchmark.
     """
-    table = times_of_rules(benchmark_folder)
+    table = times_of_rules(job_list_file)
     write_csv(table, csv)
     with matplotlib.rc_context(RC):
         save_figure(_bars(table, dataset), png)

@@ -1,52 +1,87 @@
-"""What a run is going to take, said before it starts: from records of earlier runs, else from the table of requests."""
+"""What a run is going to take, said before it starts: from records of equal jobs, else from the table of requests."""
 
-import csv
-from collections.abc import Mapping
+import json
+from ast import literal_eval
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from statistics import median
+from typing import Any, NamedTuple
 
 from explainct.runtime.requests import Request
 
 SECONDS_PER_HOUR = 3600
 MINUTES_PER_HOUR = 60
+ALIKE = {"lam", "seed", "shard"}
+"""Wildcards that a job's time does not depend on; it does on the method and on the number of samples."""
 
 
-def seconds_by_rule(results: str | Path) -> dict[str, float]:
-    """Return the median time in seconds of the jobs of each rule that ran before.
+class PlannedJob(NamedTuple):
+    """A job that is going to run: its rule, wildcards and params."""
+
+    rule: str
+    wildcards: Mapping[str, Any]
+    params: Mapping[str, Any]
+
+    def key(self) -> str:
+        """Return what decides how long a job takes, as text: its rule and settings, but not its code."""
+        wildcards = {name: str(value) for name, value in self.wildcards.items() if name not in ALIKE}
+        settings = {name: value for name, value in self.params.items() if name != "code"}
+        return json.dumps([self.rule, wildcards, settings], sort_keys=True, default=str)
+
+
+def seconds_by_job(benchmarks: str | Path) -> dict[str, float]:
+    """Return the median time in seconds of the jobs that ran before, by `PlannedJob.key`.
 
     Args:
-        results: the folder with the records `{dataset}/benchmarks/{rule}.tsv` and `{dataset}/benchmarks/{rule}/*.tsv`.
+        benchmarks: folder with a dataset's records in Snakemake's extended format (option `benchmark-extended`), which
+            hold a job's rule, wildcards and params as Python values; records without them are left out.
     """
     seconds: dict[str, list[float]] = {}
-    for folder in Path(results).glob("*/benchmarks"):
-        for path in folder.rglob("*.tsv"):
-            rule = path.relative_to(folder).with_suffix("").parts[0]
-            with path.open(newline="", encoding="utf-8") as file:
-                records = [float(row["s"]) for row in csv.DictReader(file, delimiter="\t")]
-            seconds.setdefault(rule, []).extend(records)
-    return {rule: median(values) for rule, values in seconds.items() if values}
+    for path in Path(benchmarks).rglob("*.tsv"):
+        # Snakemake writes values as they are, without quotes.
+        head, *rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()] or [[]]
+        for row in rows:
+            record = dict(zip(head, row, strict=False))
+            if job := _job(record.get("rule_name"), record.get("wildcards"), record.get("params")):
+                seconds.setdefault(job.key(), []).append(float(record["s"]))
+    return {key: median(values) for key, values in seconds.items()}
 
 
-def expected(jobs: Mapping[str, int], requests: Mapping[str, Request], seconds: Mapping[str, float]) -> str:
-    """Return a sentence on the time and disk that jobs will take.
+@cache
+def _job(rule: str | None, wildcards: str | None, params: str | None) -> PlannedJob | None:
+    """Return the job of a record; nothing where the record was cut, is not extended, or has params of another kind."""
+    try:
+        return PlannedJob(str(rule), literal_eval(str(wildcards)), dict(literal_eval(str(params))))
+    except (SyntaxError, TypeError, ValueError):
+        return None
+
+
+def forecast(jobs: Iterable[PlannedJob], requests: Mapping[str, Request], benchmarks: str | Path) -> str:
+    """Return a sentence on the time and disk that jobs will take, and what it is derived from.
 
     Args:
-        jobs: number of jobs by rule; rules without a row in `requests` only collect files and take nothing.
+        jobs: the jobs; those of rules without a row in `requests` only collect files and take nothing.
         requests: the table of requests; its run times and disk are limits.
-        seconds: time of a job in earlier runs, by rule.
+        benchmarks: folder with the records of the dataset's earlier jobs.
     """
-    jobs = {rule: count for rule, count in jobs.items() if rule in requests}
-    known = {rule: count * seconds[rule] / SECONDS_PER_HOUR for rule, count in jobs.items() if rule in seconds}
-    limits = {
-        rule: count * requests[rule].runtime / MINUTES_PER_HOUR for rule, count in jobs.items() if rule not in seconds
-    }
-    disk = sum(count * requests[rule].disk_mb for rule, count in jobs.items())
-    parts = [f"{sum(jobs.values())} jobs"]
+    jobs = [job for job in jobs if job.rule in requests]
+    seconds = seconds_by_job(benchmarks)
+    known: Counter[str] = Counter()
+    limits: Counter[str] = Counter()
+    for job in jobs:
+        if (time := seconds.get(job.key())) is None:
+            limits[job.rule] += requests[job.rule].runtime / MINUTES_PER_HOUR
+        else:
+            known[job.rule] += time / SECONDS_PER_HOUR
+    parts = [f"{len(jobs)} jobs"]
     if known:
-        parts.append(f"{_hours(known, requests)} by the records of earlier runs")
+        parts.append(f"{_hours(known, requests)} by the records of equal jobs in {benchmarks}")
     if limits:
         names = ", ".join(limits) if len(limits) <= 5 else f"{len(limits)} rules"
-        parts.append(f"at most {_hours(limits, requests)} for {names} without a record")
+        parts.append(f"at most {_hours(limits, requests)} for {names} without such a record")
+    disk = sum(requests[job.rule].disk_mb for job in jobs)
     parts.append(f"at most {disk / 1000:.1f} GB of results")
     return f"Expected: {'; '.join(parts)}."
 

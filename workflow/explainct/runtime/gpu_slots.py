@@ -1,6 +1,5 @@
 """Several GPUs on one machine: Snakemake counts them, and this gives each job one of its own."""
 
-import fcntl
 import logging
 import os
 import re
@@ -8,6 +7,8 @@ import socket
 import time
 from pathlib import Path
 from typing import IO
+
+from explainct.runtime.lock import lock_file
 
 FOLDER = Path(".snakemake/gpus")
 """Where the locks lie; they are shared by the jobs of one working folder."""
@@ -55,9 +56,7 @@ def _names(count: int) -> list[str]:
 def _lock(number: int, file: Path) -> bool:
     """Lock a GPU's file until this process ends; tell whether it was free."""
     handle = file.open("w")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not lock_file(handle):
         handle.close()
         return False
     _held[number] = handle

@@ -2,9 +2,10 @@
 
 One keeps a second head out of a folder; others keep two jobs from writing one output, as when a head was killed, its
 job goes on, and the next head starts the job anew. On a cluster the file system must carry locks between machines, as
-NFS 4, GPFS, BeeGFS and Lustre (mounted with `flock`) do.
+NFS 4, GPFS, BeeGFS and Lustre (mounted with `flock`) do. On one that carries none, work goes on without, and says so.
 """
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -12,14 +13,18 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from explainct.errors import UserError
 from explainct.runtime.files import is_disk_full
 
 JOBS = Path(".snakemake/jobs")
 """Where the locks of outputs lie."""
+
+LOCKLESS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+"""Errors of a file system that has no locks."""
 
 _held: list[IO[bytes]] = []
 
@@ -34,7 +39,7 @@ def hold_lock(path: str | Path) -> None:
     """
     path = Path(path)
     handle = _open(path)
-    if not _locked(handle):
+    if not lock_file(handle):
         handle.close()
         raise UserError(
             f"Another run is going on in {Path.cwd()} (it holds {path}). Wait for its end, or stop it first."
@@ -63,7 +68,7 @@ class OutputLock:
             Whether there is something to do: not if the job that was waited for was the same, and made all outputs.
         """
         self.handle = _open(self.path)
-        waited = not _locked(self.handle)
+        waited = not lock_file(self.handle)
         if waited:
             holder = self._noted().get("holder", "another job")
             print(f"{self.outputs[0]} is being made by {holder}: waiting for it", file=sys.stderr)  # noqa: T201
@@ -101,10 +106,27 @@ def _open(path: Path) -> IO[bytes]:
     return path.open("a+b", buffering=0)
 
 
-def _locked(handle: IO[bytes]) -> bool:
-    """Lock an open file if it is free; tell whether it was."""
+def lock_file(handle: IO[Any]) -> bool:
+    """Lock an open file, until it is closed, if it is free; tell whether it was.
+
+    On a disk that has no locks every file is free, and one warning in each process says so.
+    """
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno not in LOCKLESS:
+            raise
+        _warn_lockless(Path(handle.name).parent.resolve())
     return True
+
+
+@cache
+def _warn_lockless(folder: Path) -> None:
+    """Say once in this process what nothing protects."""
+    print(  # noqa: T201
+        f"The disk of {folder} has no locks: start one run at a time in this folder, since nothing keeps two, or a job "
+        "that a killed run left behind, from writing the same files or computing on the same GPU.",
+        file=sys.stderr,
+    )

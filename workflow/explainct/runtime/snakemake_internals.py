@@ -1,8 +1,70 @@
-"""What the workflow asks of Snakemake beyond its documented interface, in one place."""
+"""What the workflow takes from Snakemake that is no documented interface: all of it is here, each use with its reason.
 
+A test of each function fails on a version of Snakemake where it does not hold; `min_version` in workflow/Snakefile is
+the version that is tested.
+"""
+
+import sys
+from shlex import quote
 from typing import Any
+
+from explainct.runtime.forecast import PlannedJob
+from explainct.runtime.job_list import JobFiles
+
+
+def quote_interpreter() -> None:
+    """Quote the path of the Python interpreter that Snakemake starts scripts with.
+
+    Snakemake puts the path as it is into a shell command, which fails in a folder whose name has a space or a character
+    that the shell reads. Each process that runs a script has to call this, so it stands in the Snakefile.
+    """
+    if not sys.executable.startswith("'"):
+        sys.executable = quote(sys.executable)
 
 
 def is_main_process(workflow: Any) -> bool:
-    """Tell whether this process plans the run; Snakemake starts others for single jobs."""
+    """Return whether this process plans the workflow, and was not started by another one to run a job of it.
+
+    Snakemake reads the Snakefile once more in each job on a cluster and in each job that it runs in a process.
+    """
     return workflow.is_main_process
+
+
+def drop_benchmarks_of_cached(workflow: Any) -> None:
+    """Take the benchmark file from each rule whose outputs may come from Snakemake's cache.
+
+    What comes from the cache has no time to record, so Snakemake refuses rules that have both, and no directive takes
+    a benchmark file from a rule.
+    """
+    for rule in workflow.rules:
+        if rule.cache.output:
+            rule._benchmark = None
+
+
+def planned_jobs(workflow: Any) -> list[PlannedJob]:
+    """Return the jobs that a run has to do, or that a dry run lists, which counts each as finished once it is listed.
+
+    Dry runs call no hook, and hooks are given no jobs.
+    """
+    jobs = workflow.dag.needrun_jobs(exclude_finished=False)
+    return [PlannedJob(job.rule.name, job.wildcards_dict, dict(job.params.items())) for job in jobs]
+
+
+def jobs_behind(workflow: Any, *rules: str) -> list[JobFiles]:
+    """Return the jobs that those of `rules` depend on at any depth, whether they run now or ran before, sorted.
+
+    Nothing where no job of these rules is asked for. Input functions and params cannot give them: they are read before
+    all jobs are known.
+    """
+    dag = workflow.dag
+    asked = [job for job in dag.jobs if job.rule.name in rules]
+    return sorted(
+        JobFiles(job.rule.name, str(job.benchmark or ""), str(job.log[0]) if job.log else "")
+        for job in dag.bfs(dag.dependencies, *asked)
+        if job.rule.name not in rules
+    )
+
+
+def settings_files(workflow: Any) -> list[str]:
+    """Return the files that settings were read from: those of the command line, and the workflow's own."""
+    return [str(path) for path in workflow.configfiles]

@@ -5,7 +5,7 @@ rule probe_confounders:
     """Predict the label from size, mean HU and place of the blocks alone, so that a leak shows."""
     input:
         lesions_file="<results>/annotate/lesions.parquet",
-        samples_file=rules.plan_samples.output.samples_file,
+        samples_file="<results>/samples/samples.parquet",
         crops_file="<results>/samples/shards.csv",
     output:
         confounders_file=report(

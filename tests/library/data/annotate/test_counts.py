@@ -2,12 +2,12 @@
 
 import pandas as pd
 import pytest
+from sample_files import plan_samples
 
 from explainct.data.annotate.cohort_flow import count_flow
 from explainct.data.annotate.lidc_counts import count_cohort
 from explainct.data.annotate.lidc_database import Database
 from explainct.data.annotate.lidc_lesions import extract_contours
-from explainct.data.samples.sample_table import plan_samples
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from sample_files import plan_samples
 
 from explainct.config.data import Annotate, Ingest
 from explainct.data.annotate.annotated_slices import write_slices
@@ -24,7 +25,6 @@ from explainct.data.ingest.index_series import index_series
 from explainct.data.samples.blocks import box_columns
 from explainct.data.samples.crops import extract_crops
 from explainct.data.samples.reader import SampleReader
-from explainct.data.samples.sample_table import plan_samples
 from explainct.errors import UserError
 from explainct.report.audit.due_table1 import published_table
 from explainct.runtime.code_hash import modules_of

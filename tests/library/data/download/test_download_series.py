@@ -72,7 +72,7 @@ def test_a_disk_that_others_fill_meanwhile_stops_a_download_that_then_goes_on(re
         with pytest.raises(OSError, match="No space left on device"):
             remote.download()
         assert not remote.receipt.exists()
-        disk.make_room()
+        disk.grow()
         remote.download()
         assert remote.files() == remote.expected()
     finally:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sample_files import plan_samples
 
 from explainct.data.samples.blocks import block_box, covering, lesion_box, neighbours
 from explainct.data.samples.crops import extract_crops
@@ -21,8 +22,8 @@ from explainct.data.samples.resample import (
     slice_minmax,
     window_hu,
 )
-from explainct.data.samples.sample_table import plan_samples, samples_of
-from explainct.data.samples.splits import split_patients, training_subset
+from explainct.data.samples.sample_table import samples_of
+from explainct.data.samples.splits import draw_splits, training_subset
 from explainct.errors import UserError
 from explainct.runtime.volume import Box
 
@@ -153,23 +154,21 @@ def test_intensities():
 @given(st.integers(10, 60), st.integers(0, 5), st.floats(0.2, 0.5), st.floats(0.2, 0.4))
 def test_splits_are_by_patient_and_of_the_asked_size(patients, seed, train, validation):
     ids = [f"P{number}" for number in range(patients)]
-    table = split_patients(pd.Series(1, ids), train=train, validation=validation, always_test=["P1"], seed=seed)
+    table = draw_splits(pd.Series(1, ids), train=train, validation=validation, always_test=["P1"], seed=seed)
     assert table.patient_id.is_unique
     assert set(table.patient_id) == set(ids)
     counts = table.split.value_counts()
     assert counts["train"] == round(train * patients)
     assert counts["validation"] == round(validation * patients)
     assert table.set_index("patient_id").split["P1"] == "test"
-    again = split_patients(pd.Series(1, ids[::-1]), train=train, validation=validation, always_test=["P1"], seed=seed)
+    again = draw_splits(pd.Series(1, ids[::-1]), train=train, validation=validation, always_test=["P1"], seed=seed)
     pd.testing.assert_frame_equal(table, again)
 
 
 @given(st.integers(0, 20))
 def test_patients_with_and_without_lesion_are_split_in_the_same_ratio(seed):
     labels = pd.Series([1] * 281 + [0] * 80, [f"P{number}" for number in range(361)])
-    split = (
-        split_patients(labels, train=0.125, validation=0.175, always_test=[], seed=seed).set_index("patient_id").split
-    )
+    split = draw_splits(labels, train=0.125, validation=0.175, always_test=[], seed=seed).set_index("patient_id").split
     counts = pd.crosstab(split, labels)
     assert counts.loc[["train", "validation"]].to_numpy().tolist() == [[10, 35], [14, 49]]
     assert counts.to_numpy().sum() == 361
@@ -177,7 +176,7 @@ def test_patients_with_and_without_lesion_are_split_in_the_same_ratio(seed):
 
 def test_an_empty_split_is_a_clear_error():
     with pytest.raises(UserError, match="validation split of 3 patients is empty"):
-        split_patients(pd.Series(1, ["a", "b", "c"]), train=0.4, validation=0.1, always_test=[], seed=0)
+        draw_splits(pd.Series(1, ["a", "b", "c"]), train=0.4, validation=0.1, always_test=[], seed=0)
 
 
 def test_a_patient_more_leaves_all_others_in_their_shards(tmp_path):

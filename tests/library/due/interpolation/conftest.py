@@ -15,9 +15,6 @@ from explainct.due.interpolation.regression import Regression
 from explainct.due.interpolation.slice_patches import LesionPatches
 from explainct.runtime.device import Compute
 
-# Networks this small are slower on more threads, far more so on a busy machine.
-torch.set_num_threads(1)
-
 SPLITS = ("train", "train", "validation", "test")
 
 

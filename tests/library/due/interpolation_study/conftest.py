@@ -19,9 +19,6 @@ from explainct.due.interpolation_study.train_models import (
 from explainct.due.uncertainty.train import train_uncertainty
 from explainct.runtime.device import Compute
 
-# Networks this small are slower on more threads, far more so on a busy machine.
-torch.set_num_threads(1)
-
 SETTINGS = {
     "size": 112,
     "channels": [8, 16],

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from explainct.runtime.files import write_parquet
+from explainct.data.samples.tasks import TASKS
+from explainct.runtime.files import list_shards, write_parquet
 from explainct.scoring.evaluate.explanation_file import write_explanations
-from explainct.scoring.evaluate.score import evaluate_classifier
+from explainct.scoring.evaluate.score import score_run
 
 GRID = (16, 32, 32)
 METHODS = ("baseline", "baseline_plus", "due", "due_published")
@@ -75,17 +76,17 @@ def made_up_run(folder: Path, *, strength: float, samples, store, seeds=(0, 1, 2
     }
     write_parquet(pd.concat(tables), files["predictions.parquet"])
     write_explanations(files["explanations.h5"], lesions["sample_id"].tolist(), maps)
-    evaluate_classifier(
+    metrics, lesion_metrics = score_run(
         predictions_file=files["predictions.parquet"],
         explanations_file=files["explanations.h5"],
         samples=samples,
         store=store,
-        grid=GRID,
+        task=TASKS["lesion"],
         dims=3,
         threshold=0.5,
-        out=files["metrics.parquet"],
-        lesions_out=files["lesions.parquet"],
     )
+    write_parquet(metrics, files["metrics.parquet"])
+    write_parquet(lesion_metrics, files["lesions.parquet"])
     return files
 
 
@@ -110,10 +111,15 @@ def run(tmp_path_factory):
     """The cohort and the files of four methods."""
     folder, samples, store = tmp_path_factory.mktemp("run"), made_up_samples(), PlantedStore()
     lesions = samples.query("label == 1").assign(spacing_z=2.5, spacing_y=0.7, spacing_x=0.7)
+    tables = {"samples": samples, "lesions": lesions}
+    for name, table in tables.items():
+        write_parquet(table, folder / f"{name}.parquet")
     strengths = zip(METHODS, (0.2, 0.5, 0.9, 0.7), strict=True)
     files = {
         name: made_up_run(folder / name, strength=value, samples=samples, store=store) for name, value in strengths
     }
+    weights = write_weights(folder / "weights.h5", samples)
+    list_shards(shard_files=[weights], shards_file=folder / "weights.csv")
     return SimpleNamespace(
         samples=samples,
         store=store,
@@ -121,5 +127,8 @@ def run(tmp_path_factory):
         files=files,
         metrics={name: value["metrics.parquet"] for name, value in files.items()},
         explanations={name: value["explanations.h5"] for name, value in files.items()},
-        weights=write_weights(folder / "weights.h5", samples),
+        weights=weights,
+        samples_file=folder / "samples.parquet",
+        lesions_file=folder / "lesions.parquet",
+        weights_file=folder / "weights.csv",
     )

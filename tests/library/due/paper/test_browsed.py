@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from explainct.due.paper.browser_lesions import browse_lesions, explanation_on_grid
+from explainct.due.paper.browser_lesions import browser_lesions, explanation_on_grid
+from explainct.report.slice_browser import write_browser
 from explainct.scoring.evaluate.explanation_file import write_explanations
 
 
@@ -30,16 +31,15 @@ def test_the_page_holds_every_layer_of_the_chosen_lesions(run, tmp_path):
             for name in ("interpolated", "variance", "weight"):
                 group[name] = np.full(run.store.grid, 0.25, np.float16)
             group["annotated"] = np.arange(run.store.grid[0]) % 4 == 0
-    browse_lesions(
-        samples=run.samples,
-        lesions=run.lesions,
-        store=run.store,
-        filled_file=tmp_path / "filled.h5",
-        predictions_files={name: own["predictions.parquet"] for name, own in run.files.items()},
-        explanations_files={name: own["explanations.h5"] for name, own in run.files.items()},
-        cohort="made-up cohort",
-        out=tmp_path / "browser.html",
+    shown = browser_lesions(
+        run.samples,
+        run.lesions,
+        run.store,
+        tmp_path / "filled.h5",
+        {name: own["predictions.parquet"] for name, own in run.files.items()},
+        {name: own["explanations.h5"] for name, own in run.files.items()},
     )
+    write_browser(shown, tmp_path / "browser.html", "made-up cohort")
     page = (tmp_path / "browser.html").read_text()
     assert "made-up cohort" in page
     lesions = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])[

@@ -37,12 +37,13 @@ def test_differences_are_those_of_the_means(run, tmp_path):
     out = tmp_path / "differences.csv"
     files = run.files
     compare_methods(
-        predictions_files={name: own["predictions.parquet"] for name, own in files.items()},
-        lesions_files={name: own["lesions.parquet"] for name, own in files.items()},
-        samples=run.samples,
+        samples_file=run.samples_file,
+        predictions_files=[own["predictions.parquet"] for own in files.values()],
+        lesions_files=[own["lesions.parquet"] for own in files.values()],
+        methods=list(files),
         reference="due",
         seed=0,
-        out=out,
+        csv=out,
     )
     table = pd.read_csv(out).set_index(["metric", "method"])
     assert set(table.index.get_level_values("method")) == set(files) - {"due"}

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import h5py
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,40 +14,36 @@ from PIL import Image
 
 import explainct
 from explainct.data.samples.shown_lesions import choose_lesions
-from explainct.due.paper.figure4 import figure_4, middle_plane
+from explainct.due.paper.figure4 import draw_explanations, middle_plane
 from explainct.due.paper.figure5 import figure_5
-from explainct.due.paper.filled_gap_figure import figure_gap, find_gaps
+from explainct.due.paper.filled_gap_figure import filled_gap_figure, find_gaps
 from explainct.errors import UserError
+from explainct.report.plot_style import RC, save_figure
+from explainct.runtime.files import list_shards
 
 COHORT = "semi-synthetic cohort (demo)"
 
 
-def draw_4(run, folder, **changes):
-    arguments = {
-        "samples": run.samples,
-        "lesions": run.lesions,
-        "store": run.store,
-        "explanations_files": run.explanations,
-        "threshold": 0.5,
-        "cohort": COHORT,
-        "png": folder / "4.png",
-        "pdf": folder / "4.pdf",
-        "rows": 1,
-    }
-    figure_4(**{**arguments, **changes})
+def draw_4(run, folder):
+    with matplotlib.rc_context(RC):
+        chosen = choose_lesions(run.samples, rows=1)
+        figure = draw_explanations(chosen, run.lesions, run.store, run.explanations, threshold=0.5, cohort=COHORT)
+        save_figure(figure, folder / "4.png", folder / "4.pdf")
     return (folder / "4.png").read_bytes(), (folder / "4.pdf").read_bytes()
 
 
 def draw_5(run, folder, metrics=None):
-    figure_5(metrics_files=metrics or run.metrics, cohort=COHORT, png=folder / "5.png", pdf=folder / "5.pdf")
+    files = metrics or run.metrics
+    paths = {"png": folder / "5.png", "pdf": folder / "5.pdf"}
+    figure_5(metrics_files=list(files.values()), methods=list(files), cohort=COHORT, **paths)
     return (folder / "5.png").read_bytes(), (folder / "5.pdf").read_bytes()
 
 
-def draw_gap(run, folder, weights=None):
-    figure_gap(
-        weights_files=[weights or run.weights],
-        samples=run.samples,
-        lesions=run.lesions,
+def draw_gap(run, folder, weights_file=None):
+    filled_gap_figure(
+        lesions_file=run.lesions_file,
+        samples_file=run.samples_file,
+        weights_file=weights_file or run.weights_file,
         cohort=COHORT,
         png=folder / "gap.png",
         pdf=folder / "gap.pdf",
@@ -67,10 +64,11 @@ def test_equal_data_give_equal_bytes(run, tmp_path, draw):
 def test_bytes_do_not_depend_on_the_process(run, tmp_path):
     code = (
         "import sys; from pathlib import Path; from explainct.due.paper.figure5 import figure_5;"
-        "figure_5(metrics_files={'due': Path(sys.argv[1])}, cohort='c', png=Path(sys.argv[2]), pdf=Path(sys.argv[3]))"
+        "files = [Path(name) for name in sys.argv[1:]];"
+        "figure_5(metrics_files=files[:1], methods=['due'], cohort='c', png=files[1], pdf=files[2])"
     )
     here, there = ([tmp_path / f"{place}.{suffix}" for suffix in ("png", "pdf")] for place in ("here", "there"))
-    figure_5(metrics_files={"due": run.metrics["due"]}, cohort="c", png=here[0], pdf=here[1])
+    figure_5(metrics_files=[run.metrics["due"]], methods=["due"], cohort="c", png=here[0], pdf=here[1])
     environment = {**os.environ, "PYTHONHASHSEED": "2", "PYTHONPATH": str(Path(explainct.__file__).parents[1])}
     subprocess.run([sys.executable, "-c", code, run.metrics["due"], *there], check=True, env=environment)
     assert [path.read_bytes() for path in here] == [path.read_bytes() for path in there]
@@ -117,5 +115,6 @@ def test_no_gap_is_said_in_words(run, tmp_path):
     with h5py.File(tmp_path / "full.h5", "w") as file:
         file["a/annotated"] = np.ones(4, bool)
         file["a/variance"] = np.zeros((4, 3, 3), np.float16)
+    list_shards(shard_files=[tmp_path / "full.h5"], shards_file=tmp_path / "shards.csv")
     with pytest.raises(UserError, match="keep_every"):
-        draw_gap(run, tmp_path, tmp_path / "full.h5")
+        draw_gap(run, tmp_path, tmp_path / "shards.csv")

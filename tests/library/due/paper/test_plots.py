@@ -7,7 +7,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from explainct.due.paper import table1_figure as dots
-from explainct.due.paper.reliability_figure import calibration_error, figure_reliability, reliability
+from explainct.due.paper.reliability_figure import calibration_error, reliability, reliability_figure
 from explainct.scoring.metrics.declarations import MIDDLE_IOU
 
 
@@ -30,10 +30,11 @@ def test_methods_of_two_dimensions_have_no_iou_of_the_volume(run, monkeypatch, t
     figures = []
     monkeypatch.setattr(dots, "save_figure", lambda figure, *paths: figures.append(figure))
     files = {"due": run.files["due"], "gradia": run.files["baseline"]}
-    dots.figure_table1(
-        predictions_files={name: own["predictions.parquet"] for name, own in files.items()},
-        lesions_files={name: own["lesions.parquet"] for name, own in files.items()},
-        samples=run.samples,
+    dots.table1_figure(
+        samples_file=run.samples_file,
+        predictions_files=[own["predictions.parquet"] for own in files.values()],
+        lesions_files=[own["lesions.parquet"] for own in files.values()],
+        methods=list(files),
         seed=0,
         cohort="made-up cohort",
         png=tmp_path / "a.png",
@@ -62,10 +63,14 @@ def test_reliability_is_scikit_learns_and_its_error_by_hand():
 
 
 def test_the_picture_of_reliability_is_written_the_same_each_time(run, tmp_path):
-    files = {name: own["predictions.parquet"] for name, own in run.files.items()}
+    files = [own["predictions.parquet"] for own in run.files.values()]
     for name in ("one", "two"):
-        figure_reliability(
-            predictions_files=files, cohort="made-up", png=tmp_path / f"{name}.png", pdf=tmp_path / f"{name}.pdf"
+        reliability_figure(
+            predictions_files=files,
+            methods=list(run.files),
+            cohort="made-up",
+            png=tmp_path / f"{name}.png",
+            pdf=tmp_path / f"{name}.pdf",
         )
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     assert (tmp_path / "one.pdf").read_bytes() == (tmp_path / "two.pdf").read_bytes()

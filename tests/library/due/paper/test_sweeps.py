@@ -30,7 +30,8 @@ def test_figure_3_shows_mean_and_deviation_at_each_number_of_samples(run, drawn,
         ("baseline", 50): run.metrics["due"],
         ("due", 20): run.metrics["due"],
     }
-    sweeps.figure_3(metrics_files=files, threshold=0.5, cohort="made-up cohort", png=tmp_path / "a", pdf=tmp_path / "b")
+    runs = {"runs": list(files), "metrics_files": list(files.values())}
+    sweeps.figure_3(**runs, threshold=0.5, cohort="made-up cohort", png=tmp_path / "a", pdf=tmp_path / "b")
     panels = drawn[0].axes
     assert [axes.get_title() for axes in panels] == ["Accuracy ↑", "ROC-AUC ↑", "IoU ↑"]
     for axes, metric in zip(panels, sweeps.SAMPLE_PANELS, strict=True):
@@ -45,7 +46,8 @@ def test_figure_3_shows_mean_and_deviation_at_each_number_of_samples(run, drawn,
 def test_figure_6_is_sorted_by_weight_and_shows_the_baseline(run, drawn, tmp_path):
     files = {10.0: run.metrics["due"], 0.1: run.metrics["baseline_plus"]}
     arguments = {"method": "due", "baseline_file": run.metrics["baseline"], "threshold": 0.5, "cohort": "made-up"}
-    sweeps.figure_6(metrics_files=files, **arguments, png=tmp_path / "a", pdf=tmp_path / "b")
+    runs = {"weights": list(files), "metrics_files": list(files.values())}
+    sweeps.figure_6(**runs, **arguments, png=tmp_path / "a", pdf=tmp_path / "b")
     axes = drawn[0].axes[sweeps.LAMBDA_PANELS.index("iou")]
     x, mean, _ = line_of(axes, "DUE")
     means = {weight: summarise(path, "due", 0.5).set_index("metric")["mean"]["iou"] for weight, path in files.items()}
@@ -62,7 +64,8 @@ def test_figure_6_is_sorted_by_weight_and_shows_the_baseline(run, drawn, tmp_pat
 def test_pictures_have_the_same_bytes_each_time(run, tmp_path):
     for name in ("first", "again"):
         sweeps.figure_3(
-            metrics_files={("due", 20): run.metrics["due"]},
+            metrics_files=[run.metrics["due"]],
+            runs=[["due", 20]],
             threshold=0.5,
             cohort="made-up cohort",
             png=tmp_path / f"{name}.png",

@@ -20,7 +20,8 @@ def written(run, tmp_path_factory):
 
     def write(**changes):
         arguments = {
-            "metrics_files": run.metrics,
+            "metrics_files": list(run.metrics.values()),
+            "methods": list(run.metrics),
             "dataset": "demo",
             "cohort": COHORT,
             "published_dataset": "lidc",
@@ -58,6 +59,18 @@ def test_published_numbers_are_fractions_beside_metrics_of_the_same_definition(w
     assert published.loc[("baseline", "pr_auc_trapezoid"), "published_mean"] == pytest.approx(0.8172)
     strict = {"precision", "dice", "recall", "average_precision", "iou_true_class"}
     assert not strict & set(published.index.get_level_values("metric"))
+
+
+def test_a_pancreas_run_shows_the_numbers_of_the_papers_pancreas(written):
+    table, markdown, _ = written(published_dataset="pancreas", dataset="pancreas")
+    published = table.dropna(subset="published_mean").set_index(["method", "metric"])
+    theirs = published_for_methods("pancreas").set_index(["method", "metric"])
+    lidc = published_for_methods("lidc").set_index(["method", "metric"])
+    for name in (("due", "iou"), ("baseline", "pr_auc_trapezoid")):
+        assert published.loc[name, "published_mean"] == pytest.approx(theirs.loc[name, "published_mean"], rel=1e-5)
+        assert theirs.loc[name, "published_mean"] != lidc.loc[name, "published_mean"]
+    assert "Table 1 of the DUE paper on its pancreas cohort" in markdown
+    assert "LIDC" not in markdown
 
 
 def test_bold_marks_the_best_of_each_row(written):
@@ -106,7 +119,7 @@ def test_latex_is_balanced(written):
 
 def test_one_method_and_one_seed_need_no_bold_and_no_deviation(run, written, tmp_path):
     pd.read_parquet(run.metrics["due"]).query("seed == 1").to_parquet(tmp_path / "one.parquet")
-    table, markdown, _ = written(metrics_files={"due": tmp_path / "one.parquet"}, published_dataset=None)
+    table, markdown, _ = written(metrics_files=[tmp_path / "one.parquet"], methods=["due"], published_dataset=None)
     assert table["std"].isna().all()
     assert (table["n_seeds"] == 1).all()
     body = [line for line in markdown.splitlines() if line.startswith("|")]

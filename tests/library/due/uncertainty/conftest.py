@@ -1,4 +1,4 @@
-"""Small lesions in files as the annotate and cases rooms write them."""
+"""Small lesions in files as extract_annotations and plan_samples write them."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,5 +47,4 @@ def cohort(tmp_path: Path) -> SimpleNamespace:
 
 @pytest.fixture(scope="session", autouse=True)
 def compute():
-    # One thread: these tensors are so small that more threads only wait for each other.
-    return choose_compute("cpu", threads=1)
+    return choose_compute("cpu")

@@ -1,6 +1,7 @@
 """GRADIA, HAICS and RES: labels on cells, losses against loops by hand, and what their published code does."""
 
 import math
+from pkgutil import resolve_name
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy
 from torch.testing import assert_close
 
+from explainct.config.methods import METHODS
 from explainct.learning.losses.feature_cells import (
     cell_labels,
     published_cell_labels,
@@ -16,9 +18,9 @@ from explainct.learning.losses.feature_cells import (
 )
 from explainct.learning.losses.gradia import gradia
 from explainct.learning.losses.haics import haics, published_haics
+from explainct.learning.losses.registry import LOSSES
 from explainct.learning.losses.res import LearnedImputation, Res, gaussian_imputation
 from explainct.learning.losses.res_threshold import adaptive_threshold
-from explainct.learning.train.methods import METHODS
 
 CELL_METHODS = [name for name in METHODS if name.split("_")[0] in ("gradia", "haics", "res")]
 GRID, CELLS = (8, 16, 16), (4, 4, 4)
@@ -40,7 +42,7 @@ def case(seed=0, grid=GRID, cells=CELLS, batch=3):
 
 def build(name, cells=CELLS, grid=GRID):
     torch.manual_seed(0)
-    return METHODS[name].build_loss(cells, grid).double()
+    return resolve_name(LOSSES[METHODS[name].loss])(cells, grid).double()
 
 
 def test_a_cell_is_annotated_where_half_of_its_labelled_voxels_are():

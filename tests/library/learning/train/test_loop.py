@@ -4,7 +4,6 @@ import pandas as pd
 import pytest
 import torch
 
-from explainct.errors import UserError
 from explainct.learning.train.loop import fit
 
 
@@ -65,10 +64,12 @@ def test_a_finished_training_repeats_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("change", [{"seed": 4}, {"settings": {"rate": 2.0}}])
-def test_a_checkpoint_of_another_run_is_refused(tmp_path, change):
+def test_a_checkpoint_of_another_run_is_set_aside_and_the_training_starts_anew(tmp_path, change):
     walk(tmp_path, Walk(), epochs=1)
-    with pytest.raises(UserError, match="another configuration"):
-        walk(tmp_path, Walk(), **change)
+    training = Walk()
+    walk(tmp_path, training, **change)
+    assert training.run == [0, 1, 2, 3]
+    assert (tmp_path / "last.pt.set_aside").exists()
 
 
 def test_seeds_differ(tmp_path):

@@ -7,8 +7,10 @@ import torch
 from torch.nn.functional import cross_entropy, interpolate
 from torch.testing import assert_close
 
+from explainct.config.methods import METHODS
+from explainct.data.samples.tasks import TASKS
+from explainct.learning.networks.classifier import map_shape
 from explainct.learning.networks.resnet import ExplainableResNet
-from explainct.learning.train.methods import METHODS
 from explainct.learning.train.step import build_supervision, explanation_loss, training_step
 from explainct.runtime.device import choose_compute
 
@@ -31,7 +33,9 @@ def batch():
 
 def supervision_of(method):
     torch.manual_seed(2)
-    supervision = build_supervision(METHODS[method], {"width": 1 / 32, "max_pool": False}, GRID, COMPUTE)
+    settings = {"width": 1 / 32, "max_pool": False}
+    cells = map_shape("resnet18", GRID, dims=METHODS[method].dims, outputs=2, settings=settings)
+    supervision = build_supervision(METHODS[method], TASKS["lesion"], cells, GRID, COMPUTE)
     return supervision and supervision._replace(loss=supervision.loss.double())
 
 
@@ -41,6 +45,7 @@ def step(network, batch, method, lambda_=1.0):
         own,
         torch.optim.SGD(own.parameters(), lr=0.1),
         batch,
+        task=TASKS["lesion"],
         supervision=supervision_of(method),
         lambda_=lambda_,
         compute=COMPUTE,

@@ -8,49 +8,42 @@ import pandas as pd
 from explainct.data.samples.blocks import box_columns, neighbours
 from explainct.data.samples.resample import block_of, scan_shape_of
 from explainct.data.samples.shards import shard_of
-from explainct.data.samples.splits import split_patients
-from explainct.errors import UserError
+from explainct.data.samples.splits import cohort_lesions
 from explainct.runtime.files import write_parquet
 from explainct.runtime.volume import Box
 from explainct.seeds import numpy_generator
 
 
-def plan_samples(
-    *, lesions_file: Path, samples_file: Path, splits_file: Path, settings: dict, shards: int, seed: int
+def list_samples(
+    *,
+    lesions_file: Path,
+    splits_file: Path,
+    samples_file: Path,
+    margin_mm: float,
+    negatives_per_lesion: int,
+    shards: int,
+    seed: int,
 ) -> None:
-    """Write the split of each cohort patient and the list of all samples.
+    """Write the list of all samples of the cohort.
 
     Args:
         lesions_file: the table `annotate/lesions.parquet`.
-        samples_file: where the samples go.
-        splits_file: where the splits go.
-        settings: the settings `samples` (margin, negatives, shares of the splits).
+        splits_file: the split of each patient.
+        samples_file: becomes the table of samples.
+        margin_mm: margin around the readers' box in mm.
+        negatives_per_lesion: neighbouring blocks per lesion, 0 to 26.
         shards: number of files that the patients' crops are spread over; some may hold none.
-        seed: seed of the split and of the choice of neighbours.
+        seed: seed of the choice of neighbours.
 
     Raises:
-        UserError: no lesion is in the cohort, or a split would be empty.
+        UserError: no lesion is in the cohort.
     """
-    lesions = pd.read_parquet(lesions_file).query("in_cohort").sort_values("lesion_id").reset_index(drop=True)
-    if lesions.empty:
-        raise UserError(
-            f"{lesions_file} holds no lesion of an accepted series; its folder holds the reasons. "
-            "Mend the series, or set `ingest.archives` to other ones."
-        )
-    splits = split_patients(
-        lesions.groupby("patient_id").label.max(),
-        train=settings["train"],
-        validation=settings["validation"],
-        always_test=settings["always_test"],
-        seed=seed,
-    )
-    split_of = splits.set_index("patient_id").split
+    split_of = pd.read_parquet(splits_file).set_index("patient_id").split
     rows = [
         {**row, "split": split_of[lesion.patient_id], "shard": shard_of(lesion.patient_id, shards)}
-        for _, lesion in lesions.iterrows()
-        for row in samples_of(lesion, settings["margin_mm"], settings["negatives_per_lesion"], seed)
+        for _, lesion in cohort_lesions(lesions_file).iterrows()
+        for row in samples_of(lesion, margin_mm, negatives_per_lesion, seed)
     ]
-    write_parquet(splits, splits_file)
     write_parquet(pd.DataFrame(rows).sort_values("sample_id"), samples_file)
 
 

@@ -1,16 +1,54 @@
 """Who is in which split, and which samples train: by patient, by seed."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from explainct.errors import UserError
+from explainct.runtime.files import write_parquet
 from explainct.seeds import numpy_generator
 
 SPLITS = ("train", "validation", "test")
 
 
 def split_patients(
+    *, lesions_file: Path, splits_file: Path, train: float, validation: float, always_test: Sequence[str], seed: int
+) -> None:
+    """Write the split of each patient of the cohort.
+
+    Args:
+        lesions_file: the table `annotate/lesions.parquet`.
+        splits_file: becomes the table of splits.
+        train: share of patients for training, in (0, 1).
+        validation: share for validation, in (0, 1); the rest is for testing.
+        always_test: patients that go to the test split whatever the draw.
+        seed: seed of the draw.
+
+    Raises:
+        UserError: no lesion is in the cohort, or a split would be empty.
+    """
+    labels = cohort_lesions(lesions_file).groupby("patient_id").label.max()
+    splits = draw_splits(labels, train=train, validation=validation, always_test=always_test, seed=seed)
+    write_parquet(splits, splits_file)
+
+
+def cohort_lesions(lesions_file: Path) -> pd.DataFrame:
+    """Return the lesions of the cohort, in order of their ids.
+
+    Raises:
+        UserError: there is none.
+    """
+    lesions = pd.read_parquet(lesions_file).query("in_cohort").sort_values("lesion_id").reset_index(drop=True)
+    if lesions.empty:
+        raise UserError(
+            f"{lesions_file} holds no lesion of an accepted series; its folder holds the reasons. "
+            "Mend the series, or set `ingest.archives` to other ones."
+        )
+    return lesions
+
+
+def draw_splits(
     labels: pd.Series, *, train: float, validation: float, always_test: Sequence[str], seed: int
 ) -> pd.DataFrame:
     """Draw the split of each patient (DUE, section 5.1: 10 % training, 30 % validation, 60 % testing of LIDC).
@@ -30,7 +68,7 @@ def split_patients(
     Raises:
         UserError: a split would be empty.
 
-    >>> table = split_patients(pd.Series(1, list("abcdefghij")), train=0.1, validation=0.3, always_test=["a"], seed=0)
+    >>> table = draw_splits(pd.Series(1, list("abcdefghij")), train=0.1, validation=0.3, always_test=["a"], seed=0)
     >>> table["split"].value_counts().to_dict()
     {'test': 6, 'validation': 3, 'train': 1}
     >>> table["split"][0]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -34,6 +35,11 @@ def draw_progress(history: pd.DataFrame, path: str | Path) -> None:
             `validation_average_precision` in [0, 1]; the last two may be NaN.
         path: the PNG to write.
     """
+    with style.context("default"):  # whatever a `matplotlibrc` of the user says
+        _draw(history, path)
+
+
+def _draw(history: pd.DataFrame, path: str | Path) -> None:
     # Without pyplot nothing global is touched.
     figure = Figure(figsize=(7, 2.6), dpi=80)
     FigureCanvasAgg(figure)

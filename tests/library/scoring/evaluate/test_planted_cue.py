@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from explainct.data.samples.planted_cue import MODES
+from explainct.data.samples.tasks import TASKS
 from explainct.due.paper.planted_cue_table import cue_table
 from explainct.errors import UserError
-from explainct.learning.networks.resnet import ExplainableResNet, save_classifier
+from explainct.learning.networks.resnet import ExplainableResNet
 from explainct.runtime.device import choose_compute
-from explainct.scoring.evaluate.planted_cue import predict_cued
+from explainct.scoring.evaluate.planted_cue import predict_in_modes
 
 GRID = (16, 32, 32)
 
@@ -39,26 +40,26 @@ def samples():
     return pd.DataFrame(rows).assign(number=range(10))
 
 
-def cued(folder, samples, dims, out):
-    files = {}
+def cued(samples, dims, out):
+    networks = {}
     for seed in (0, 1):
         torch.manual_seed(seed)
-        save_classifier(ExplainableResNet(dims=dims, width=1 / 32, max_pool=False), folder / f"{seed}.pt")
-        files[seed] = folder / f"{seed}.pt"
-    predict_cued(
+        networks[seed] = ExplainableResNet(dims=dims, width=1 / 32, max_pool=False).eval()
+    table = predict_in_modes(
         samples=samples,
         store_of=CuedStore,
-        model_files=files,
-        settings={"batch_size": 3},
+        networks=networks,
+        task=TASKS["lesion"],
+        batch_size=3,
         compute=choose_compute("cpu", 1),
-        out=out,
     )
-    return pd.read_parquet(out)
+    table.to_parquet(out)
+    return table
 
 
 @pytest.mark.parametrize("dims", [2, 3])
 def test_each_mode_has_the_predictions_of_its_images(samples, tmp_path, dims):
-    table = cued(tmp_path, samples, dims, tmp_path / "cued.parquet")
+    table = cued(samples, dims, tmp_path / "cued.parquet")
     test = samples[samples["split"] == "test"]
     assert len(table) == len(MODES) * 2 * len(test)
     torch.manual_seed(1)
@@ -78,9 +79,9 @@ def test_each_mode_has_the_predictions_of_its_images(samples, tmp_path, dims):
 
 def test_the_table_has_the_means_over_seeds(samples, tmp_path):
     table = cued(tmp_path, samples, 3, tmp_path / "cued.parquet")
-    files = {"due": tmp_path / "cued.parquet", "gradia": tmp_path / "cued.parquet"}
+    files = {"methods": ["due", "gradia"], "cued_files": [tmp_path / "cued.parquet"] * 2}
     paths = {"csv": tmp_path / "cue.csv", "md": tmp_path / "cue.md"}
-    cue_table(cued_files=files, cohort="made-up cohort", strength=0.9, **paths)
+    cue_table(**files, cohort="made-up cohort", strength=0.9, **paths)
     written = pd.read_csv(paths["csv"])
     rows = written.query("method == 'due' and mode == 'reversed'").set_index("metric")
     part = table[table["mode"] == "reversed"]
@@ -97,4 +98,4 @@ def test_the_table_has_the_means_over_seeds(samples, tmp_path):
 
 def test_an_empty_test_split_is_said_in_words(samples, tmp_path):
     with pytest.raises(UserError, match="no sample to predict"):
-        cued(tmp_path, samples[samples["split"] == "train"], 3, tmp_path / "cued.parquet")
+        cued(samples[samples["split"] == "train"], 3, tmp_path / "cued.parquet")

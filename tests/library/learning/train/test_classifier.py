@@ -14,15 +14,21 @@ import torch
 from sklearn.metrics import average_precision_score
 
 import explainct
+from explainct.config.methods import METHODS
+from explainct.config.recipe import Recipe
+from explainct.data.samples.tasks import TASKS
 from explainct.errors import UserError
-from explainct.learning.networks.resnet import load_classifier
-from explainct.learning.train import classifier
+from explainct.learning.networks.classifier import load_classifier
+from explainct.learning.networks.resnet import ExplainableResNet
+from explainct.learning.train import classifier, training
 from explainct.learning.train.arrays import TrainingArrays
-from explainct.learning.train.classifier import Best, train_classifier, train_seeds, validation_score
+from explainct.learning.train.classifier import train_seed, train_seeds
+from explainct.learning.train.training import Best, validation_score
 from explainct.runtime.device import choose_compute
 
 GRID = (16, 16, 16)
 SETTINGS = {
+    "network": "resnet18",
     "lambda": 1.0,
     "epochs": 3,
     "batch_size": 4,
@@ -34,14 +40,18 @@ SETTINGS = {
 
 KILLED = """
 import os, signal, sys
+from pathlib import Path
 import numpy as np
-from explainct.learning.train import classifier
+from explainct.config.methods import METHODS
+from explainct.config.recipe import Recipe
+from explainct.data.samples.tasks import TASKS
+from explainct.learning.train import classifier, training
 from explainct.learning.train.arrays import TrainingArrays
 from explainct.runtime.device import choose_compute
 
 data = dict(np.load(sys.argv[1]))
 validation = data.pop("val_images"), data.pop("val_labels")
-step, calls = classifier.training_step, 0
+step, calls = training.training_step, 0
 
 def killing_step(*args, **kwargs):
     global calls
@@ -50,11 +60,13 @@ def killing_step(*args, **kwargs):
         os.kill(os.getpid(), signal.SIGKILL)
     return step(*args, **kwargs)
 
-classifier.training_step = killing_step
+training.training_step = killing_step
 settings = {settings}
-classifier.train_classifier(
-    method="due", training=TrainingArrays(**data), validation=validation, settings=settings, seed=5,
-    compute=choose_compute("cpu", 1), folder=sys.argv[2], identity={{"code": "c"}},
+folder = Path(sys.argv[2])
+classifier.train_seed(
+    method="due", recipe=Recipe(**METHODS["due"].recipe), task=TASKS["lesion"], training=TrainingArrays(**data),
+    validation=validation, settings=settings, seed=5, compute=choose_compute("cpu", 1),
+    model_file=folder / "model.pt", history_file=folder / "history.csv", identity={{"code": "c"}},
 )
 """
 
@@ -73,15 +85,22 @@ def make_arrays(count, seed):
 TRAINING, VALIDATION = make_arrays(9, 0), make_arrays(7, 1)
 
 
-def train(folder, *, method="due", seed=5, identity=None, training=TRAINING, **changes):
-    train_classifier(
+def recipe_of(method):
+    return Recipe(**METHODS[method].recipe)
+
+
+def train(folder, *, method="due", seed=5, identity=None, arrays=TRAINING, **changes):
+    train_seed(
         method=method,
-        training=training,
+        recipe=recipe_of(method),
+        task=TASKS["lesion"],
+        training=arrays,
         validation=(VALIDATION.images, VALIDATION.labels),
         settings=SETTINGS | changes,
         seed=seed,
         compute=choose_compute("cpu"),
-        folder=folder,
+        model_file=folder / "model.pt",
+        history_file=folder / "history.csv",
         identity=identity or {"code": "c"},
     )
     return load_classifier(folder / "model.pt", choose_compute("cpu"))
@@ -99,7 +118,7 @@ def equal_weights(one, two):
 
 
 def test_files_of_a_run(trained):
-    assert sorted(path.name for path in trained.iterdir()) == ["history.csv", "last.pt", "model.pt", "progress.png"]
+    assert sorted(path.name for path in trained.iterdir()) == ["history.csv", "last.pt", "model.pt"]
     history = pd.read_csv(trained / "history.csv")
     assert tuple(history.columns) == classifier.COLUMNS
     assert history.epoch.tolist() == [1, 2, 3]
@@ -109,16 +128,17 @@ def test_files_of_a_run(trained):
 
 def test_kept_model_is_the_best_validated_one(trained):
     network = load_classifier(trained / "model.pt", choose_compute("cpu"))
-    score = validation_score(network, VALIDATION.images, VALIDATION.labels, batch_size=3, compute=choose_compute("cpu"))
+    data = VALIDATION.images, VALIDATION.labels
+    score = validation_score(network, *data, task=TASKS["lesion"], batch_size=3, compute=choose_compute("cpu"))
     history = pd.read_csv(trained / "history.csv")
     assert score == pytest.approx(history.validation_average_precision.max(), rel=1e-5)
 
 
 def test_validation_score_is_the_average_precision_of_the_lesion_probability():
     torch.manual_seed(0)
-    network = classifier.ExplainableResNet(width=1 / 32, max_pool=False)
+    network = ExplainableResNet(width=1 / 32, max_pool=False)
     args = (VALIDATION.images, VALIDATION.labels)
-    score = validation_score(network, *args, batch_size=2, compute=choose_compute("cpu"))
+    score = validation_score(network, *args, task=TASKS["lesion"], batch_size=2, compute=choose_compute("cpu"))
     with torch.no_grad():
         logits, _ = network(torch.from_numpy(VALIDATION.images))
     assert score == pytest.approx(average_precision_score(VALIDATION.labels, logits[:, 1] - logits[:, 0]))
@@ -127,7 +147,7 @@ def test_validation_score_is_the_average_precision_of_the_lesion_probability():
 
 def test_same_seed_gives_same_bytes_and_another_seed_another_model(trained, tmp_path):
     train(tmp_path / "same")
-    for name in ("model.pt", "history.csv", "progress.png"):
+    for name in ("model.pt", "history.csv"):
         assert (tmp_path / "same" / name).read_bytes() == (trained / name).read_bytes(), name
     other = train(tmp_path / "other", seed=6)
     assert not equal_weights(other, load_classifier(trained / "model.pt", choose_compute("cpu")))
@@ -152,19 +172,19 @@ def test_a_killed_training_goes_on_to_the_same_bits(trained, tmp_path):
 
 
 def test_the_best_model_survives_a_cut_after_it(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(classifier, "validation_score", lambda *args, **kwargs: 0.9)
+    monkeypatch.setattr(training, "validation_score", lambda *args, **kwargs: 0.9)
     with monkeypatch.context() as patch:
-        patch.setattr(classifier, "_write_progress", fail_after(epochs=2))
+        patch.setattr(classifier, "_write_history", fail_after(epochs=2))
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path, validate_every=1)
-    monkeypatch.setattr(classifier, "validation_score", lambda *args, **kwargs: 0.1)
+    monkeypatch.setattr(training, "validation_score", lambda *args, **kwargs: 0.1)
     train(tmp_path, validate_every=1)
     first = train(tmp_path / "first", epochs=1)
     assert equal_weights(load_classifier(tmp_path / "model.pt", choose_compute("cpu")), first)
 
 
 def fail_after(epochs):
-    def write(history, folder):
+    def write(history, path):
         if len(history) == epochs:
             raise KeyboardInterrupt
 
@@ -174,16 +194,18 @@ def fail_after(epochs):
 @pytest.mark.parametrize(
     "change", [{"learning_rate": 0.1}, {"method": "baseline"}, {"seed": 1}, {"identity": {"code": "d"}}]
 )
-def test_a_checkpoint_of_another_run_is_refused(trained, tmp_path, change):
+def test_a_checkpoint_of_another_run_is_set_aside(trained, tmp_path, change, caplog):
     (tmp_path / "last.pt").write_bytes((trained / "last.pt").read_bytes())
-    with pytest.raises(UserError, match=r"last.pt was written by another configuration"):
-        train(tmp_path, **change)
+    train(tmp_path, **change)
+    assert "last.pt was made by other settings, code or data" in caplog.text
+    assert (tmp_path / "last.pt.set_aside").read_bytes() == (trained / "last.pt").read_bytes()
+    assert len(pd.read_csv(tmp_path / "history.csv")) == 3
 
 
-def test_a_checkpoint_of_other_samples_is_refused(trained, tmp_path):
+def test_a_checkpoint_of_other_samples_is_set_aside(trained, tmp_path, caplog):
     (tmp_path / "last.pt").write_bytes((trained / "last.pt").read_bytes())
-    with pytest.raises(UserError, match="another configuration"):
-        train(tmp_path, training=make_arrays(9, 3))
+    train(tmp_path, arrays=make_arrays(9, 3))
+    assert "last.pt was made by other settings, code or data" in caplog.text
 
 
 def test_settings_that_do_not_matter_do_not_part_a_run_from_its_checkpoint(trained, tmp_path):
@@ -208,14 +230,17 @@ def test_baseline_records_no_explanation_loss(tmp_path):
 
 def test_validation_of_one_class_is_refused(tmp_path):
     with pytest.raises(UserError, match="0 lesions among 7 samples"):
-        train_classifier(
+        train_seed(
             method="due",
+            recipe=recipe_of("due"),
+            task=TASKS["lesion"],
             training=TRAINING,
             validation=(VALIDATION.images, np.zeros(7, np.int64)),
             settings=SETTINGS,
             seed=0,
             compute=choose_compute("cpu"),
-            folder=tmp_path,
+            model_file=tmp_path / "model.pt",
+            history_file=tmp_path / "history.csv",
             identity={},
         )
 
@@ -225,7 +250,7 @@ def test_divergence_is_reported_before_it_is_saved(tmp_path):
     with pytest.raises(
         UserError, match=r"due diverged: the loss of epoch 1 is nan.*`train.learning_rate` \(now 0.003\)"
     ):
-        train(tmp_path, training=bad)
+        train(tmp_path, arrays=bad)
     assert not (tmp_path / "last.pt").exists()
 
 
@@ -255,15 +280,17 @@ def samples():
     return pd.DataFrame(rows, columns=["sample_id", "lesion_id", "patient_id", "split", "label", "row"])
 
 
-def run_seeds(folder, samples, **changes):
-    options = {"n": 4, "method": "baseline", "seeds": (0, 1), "settings": SETTINGS | {"epochs": 1}} | changes
+def run_seeds(folder, samples, seeds=(0, 1), **changes):
     train_seeds(
-        **options,
+        **{"n": 4, "method": "baseline", "settings": SETTINGS | {"epochs": 1}} | changes,
+        recipe=recipe_of("baseline"),
+        task=TASKS["lesion"],
         samples=samples,
         store=Store(),
         weight_files=[],
         compute=choose_compute("cpu"),
-        folder=folder,
+        model_files=[folder / f"seed{seed}/model.pt" for seed in seeds],
+        history_files=[folder / f"seed{seed}/history.csv" for seed in seeds],
         code="c",
     )
 
@@ -273,7 +300,7 @@ def test_all_seeds_are_trained_and_checkpoints_deleted(tmp_path, samples, caplog
     run_seeds(tmp_path, samples)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["seed0", "seed1"]
     for folder in tmp_path.iterdir():
-        assert sorted(path.name for path in folder.iterdir()) == ["history.csv", "model.pt", "progress.png"]
+        assert sorted(path.name for path in folder.iterdir()) == ["history.csv", "model.pt"]
     plan = next(line for line in caplog.messages if line.startswith("training"))
     assert plan == (
         "training baseline on 4 samples, lambda 1, seeds 0, 1: 1 epochs of 1 steps, 0.03 million parameters, on cpu"
@@ -281,7 +308,7 @@ def test_all_seeds_are_trained_and_checkpoints_deleted(tmp_path, samples, caplog
 
 
 def test_a_job_cut_in_its_second_seed_repeats_nothing_of_the_first(tmp_path, samples, monkeypatch):
-    real, steps = classifier.training_step, []
+    real, steps = training.training_step, []
 
     def counting_step(*args, **kwargs):
         steps.append(1)
@@ -289,7 +316,7 @@ def test_a_job_cut_in_its_second_seed_repeats_nothing_of_the_first(tmp_path, sam
             raise KeyboardInterrupt
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(classifier, "training_step", counting_step)
+    monkeypatch.setattr(training, "training_step", counting_step)
     with pytest.raises(KeyboardInterrupt):
         run_seeds(tmp_path, samples)
     assert (tmp_path / "seed0/last.pt").exists()

@@ -5,7 +5,9 @@ import torch
 from torch.testing import assert_close
 
 from explainct.errors import UserError
-from explainct.learning.networks.resnet import ExplainableResNet, load_classifier, map_shape, middle, save_classifier
+from explainct.learning.networks.classifier import build_network, load_classifier, map_shape, save_classifier
+from explainct.learning.networks.middle_slice import middle
+from explainct.learning.networks.resnet import ExplainableResNet
 from explainct.runtime import checkpoint
 from explainct.runtime.device import choose_compute
 
@@ -42,10 +44,10 @@ def test_saved_classifier_is_rebuilt_from_its_file_alone(tmp_path):
     network = ExplainableResNet(width=1 / 16, max_pool=False)
     images = torch.rand(2, 1, 8, 16, 16)
     network(images)
-    save_classifier(network, tmp_path / "model.pt")
+    save_classifier("resnet18", network, tmp_path / "model.pt")
     loaded = load_classifier(tmp_path / "model.pt", choose_compute("cpu"))
     assert not loaded.training
-    assert loaded.settings == {"dims": 3, "width": 1 / 16, "max_pool": False}
+    assert loaded.settings == {"dims": 3, "outputs": 2, "width": 1 / 16, "max_pool": False}
     # The loaded one computes channels last, which rounds differently.
     torch.testing.assert_close(loaded(images)[0], network.eval()(images)[0])
 
@@ -67,7 +69,7 @@ def test_a_network_of_two_dimensions_sees_the_middle_slice_alone(tmp_path):
     other[:, :, 4] = images[:, :, 4]
     assert torch.equal(network(other)[0], logits)
     assert torch.equal(network(images[:, :, 4:5])[0], logits)
-    save_classifier(network, tmp_path / "model.pt")
+    save_classifier("resnet18", network, tmp_path / "model.pt")
     torch.testing.assert_close(load_classifier(tmp_path / "model.pt", choose_compute("cpu"))(images)[0], logits)
 
 
@@ -75,7 +77,7 @@ def test_a_network_of_two_dimensions_sees_the_middle_slice_alone(tmp_path):
 def test_the_shape_of_maps_is_known_without_computing_any(dims):
     settings = {"width": 1 / 16, "max_pool": False}
     _, features = ExplainableResNet(dims=dims, **settings)(torch.rand(2, 1, 16, 32, 32))
-    assert map_shape(settings, (16, 32, 32), dims=dims) == tuple(features.shape[2:])
+    assert map_shape("resnet18", (16, 32, 32), dims=dims, outputs=2, settings=settings) == tuple(features.shape[2:])
 
 
 def test_the_layout_of_a_volume_does_not_change_the_gradients_of_its_slice():
@@ -88,3 +90,8 @@ def test_the_layout_of_a_volume_does_not_change_the_gradients_of_its_slice():
         network(images.to(memory_format=layout))[0][:, 1].sum().backward()
         gradients.append(network.trunk.conv1.weight.grad.clone())
     assert_close(*gradients)
+
+
+def test_an_unknown_network_is_refused_with_the_known_ones():
+    with pytest.raises(UserError, match=r"`train.network` is `vgg`, but networks are resnet18"):
+        build_network("vgg", dims=3, outputs=2, settings={"width": 1, "max_pool": False})

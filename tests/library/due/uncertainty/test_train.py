@@ -194,7 +194,7 @@ def test_forward_passes_may_be_in_bfloat16(tmp_path, monkeypatch):
     assert all(torch.isfinite(values).all() for values in weights)
 
 
-def test_another_rooms_model_is_refused(cohort):
+def test_another_stages_model_is_refused(cohort):
     with pytest.raises(UserError, match="does not hold an uncertainty predictor"):
         load_predictor(cohort.model_file, "cpu")
 

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from packages import NoClusterError, libraries, plugins, unpack
+from slurm_packages import NoClusterError, libraries, plugins, unpack
 
 NODES = ("n1", "n2")
 DEVICES = (Path("/dev/tty0"), Path("/dev/tty1"))
@@ -266,7 +266,7 @@ class Cluster:
         with (self.folder / "log/daemons.log").open("a") as log:
             self.keepers[name or daemon] = subprocess.Popen(
                 [
-                    *(sys.executable, Path(__file__).with_name("keeper.py")),
+                    *(sys.executable, Path(__file__).with_name("slurm_keeper.py")),
                     *(self.folder / "slurm/usr/sbin" / daemon, "-D", "-f", self.conf, *arguments),
                 ],
                 env=self.environment | libraries(self.folder / "slurm"),

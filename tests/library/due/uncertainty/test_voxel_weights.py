@@ -94,7 +94,7 @@ def planes_of(annotated, consensus=None, grid=GRID):
 
 
 def every(step):
-    """Every `step`-th filled slice and the last, as the annotate room keeps them."""
+    """Every `step`-th filled slice and the last, as the annotation stage keeps them."""
     filled = np.flatnonzero(ellipsoid(1).any((1, 2)))
     return np.isin(np.arange(SLICES), [*filled[::step], filled[-1]])
 

@@ -1,6 +1,7 @@
 """Sixty small training runs in jobs of five seeds, next to one process for each.
 
-python tests/workflow/benchmark_grain.py prints seconds of both, by one Snakemake on one core, one after the other.
+`PYTHONPATH=tests/helpers python tests/workflow/benchmark_seeds_per_job.py` prints seconds of both, by one Snakemake on
+one core, one after the other.
 """
 
 import shutil

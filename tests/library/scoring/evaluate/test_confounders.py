@@ -6,13 +6,14 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from explainct.data.samples.reader import SampleReader
 from explainct.errors import UserError
+from explainct.runtime.files import write_shards
 from explainct.scoring.evaluate.confounders import (
     FEATURE_SETS,
     auc_interval,
     block_features,
     mean_hu,
+    probe,
     probe_confounders,
 )
 from explainct.seeds import numpy_generator
@@ -44,7 +45,7 @@ def cohort(*, seed=0, larger=0, brighter=0.0, spacing=1.0):
 
 
 def probed(*tables, seed=1):
-    return probe_confounders(*tables, seed=seed).set_index(["features", "classifier"])
+    return probe(*tables, seed=seed).set_index(["features", "classifier"])
 
 
 def test_features_of_a_block_by_hand():
@@ -114,14 +115,14 @@ def test_one_class_in_a_split_is_a_clear_error(split):
     samples, lesions, hu = cohort()
     kept = (samples["split"] != split) | (samples["label"] == 1)
     with pytest.raises(UserError, match=rf"The {split} split .* the classes \[1\]"):
-        probe_confounders(samples[kept], lesions, hu[kept], seed=0)
+        probe(samples[kept], lesions, hu[kept], seed=0)
 
 
 def test_a_patient_in_both_splits_is_a_clear_error():
     samples, lesions, hu = cohort()
     samples.loc[0, "split"] = "test"
     with pytest.raises(UserError, match=r"Patient P000 is in the training and in the test split .*1 such"):
-        probe_confounders(samples, lesions, hu, seed=0)
+        probe(samples, lesions, hu, seed=0)
 
 
 def test_the_interval_is_that_of_weighted_scores(monkeypatch):
@@ -149,8 +150,29 @@ def test_the_mean_is_that_of_the_samples_own_box(tmp_path):
     with h5py.File(tmp_path / "0.h5", "w") as file:
         file["L/image"] = image
         file["L"].attrs["start"] = (20, 30, 40)
-    pd.DataFrame({"lesion_id": ["L"]}).to_parquet(tmp_path / "lesions.parquet")
-    store = SampleReader([tmp_path / "0.h5"], tmp_path / "slices.h5", tmp_path / "lesions.parquet", {"grid": (2, 2, 2)})
     boxes = {"k_start": [20, 23], "k_stop": [23, 26], "i_start": 30, "i_stop": 38, "j_start": [41, 40], "j_stop": 50}
     samples = pd.DataFrame({"lesion_id": ["L", "L"], "shard": 0, **boxes})
-    np.testing.assert_allclose(mean_hu(samples, store), [image[:3, :, 1:].mean(), image[3:].mean()])
+    np.testing.assert_allclose(mean_hu(samples, [tmp_path / "0.h5"]), [image[:3, :, 1:].mean(), image[3:].mean()])
+
+
+def test_the_table_is_that_of_the_files(tmp_path):
+    samples, lesions, _ = cohort()
+    image = np.random.default_rng(0).integers(-1000, 400, (90, 90, 90)).astype(np.int16)
+    with h5py.File(tmp_path / "0.h5", "w") as file:
+        file["image"] = image
+        for name in lesions["lesion_id"]:
+            file[f"{name}/image"] = h5py.SoftLink("/image")
+            file[name].attrs["start"] = (0, 0, 0)
+    samples = samples.assign(shard=0)
+    samples.to_parquet(tmp_path / "samples.parquet")
+    lesions.to_parquet(tmp_path / "lesions.parquet")
+    write_shards([tmp_path / "0.h5"], tmp_path / "shards.csv")
+    probe_confounders(
+        lesions_file=tmp_path / "lesions.parquet",
+        samples_file=tmp_path / "samples.parquet",
+        crops_file=tmp_path / "shards.csv",
+        confounders_file=tmp_path / "confounders.csv",
+        seed=1,
+    )
+    expected = probe(samples, lesions, mean_hu(samples, [tmp_path / "0.h5"]), seed=1)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "confounders.csv"), expected, rtol=1e-4)

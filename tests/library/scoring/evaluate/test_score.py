@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 import torch
 
+from explainct.data.samples.tasks import TASKS
 from explainct.errors import UserError
 from explainct.learning.explain.cam import class_activation_maps
 from explainct.learning.explain.postprocess import postprocess
-from explainct.learning.networks.resnet import ExplainableResNet, save_classifier
+from explainct.learning.networks.resnet import ExplainableResNet
 from explainct.runtime.device import choose_compute
 from explainct.scoring.evaluate.explanation_file import (
     read_explanations,
@@ -17,8 +18,8 @@ from explainct.scoring.evaluate.explanation_file import (
     read_seeds,
     write_explanations,
 )
-from explainct.scoring.evaluate.predict import explain_classifier
-from explainct.scoring.evaluate.score import evaluate_classifier
+from explainct.scoring.evaluate.predict import predict_and_explain
+from explainct.scoring.evaluate.score import score_run
 from explainct.scoring.metrics.declarations import EXPLANATION_METRICS, PREDICTION_METRICS
 from explainct.scoring.metrics.overlap import threshold_metrics
 
@@ -57,22 +58,21 @@ def samples():
 @pytest.fixture(scope="module")
 def explained(samples, tmp_path_factory):
     folder, store = tmp_path_factory.mktemp("explained"), RandomStore()
-    model_files = {}
-    for seed in reversed(SEEDS):
+    networks = {}
+    for seed in SEEDS:
         torch.manual_seed(seed)
-        network = ExplainableResNet(width=1 / 32, max_pool=False)
-        model_files[seed] = folder / f"{seed}.pt"
-        save_classifier(network, model_files[seed])
+        networks[seed] = ExplainableResNet(width=1 / 32, max_pool=False).eval()
     arguments = {
         "samples": samples,
         "store": store,
-        "model_files": model_files,
-        "settings": {"batch_size": 4},
+        "networks": networks,
+        "task": TASKS["lesion"],
+        "batch_size": 4,
         "compute": choose_compute("cpu", 2),
         "predictions_file": folder / "predictions.parquet",
         "explanations_file": folder / "explanations.h5",
     }
-    explain_classifier(**arguments)
+    predict_and_explain(**arguments)
     return arguments
 
 
@@ -86,11 +86,9 @@ def evaluation(explained, samples, tmp_path):
         "explanations_file": tmp_path / "explanations.h5",
         "samples": samples,
         "store": RandomStore(),
-        "grid": GRID,
+        "task": TASKS["lesion"],
         "dims": 3,
         "threshold": 0.5,
-        "out": tmp_path / "metrics.parquet",
-        "lesions_out": tmp_path / "lesions.parquet",
     }
 
 
@@ -135,14 +133,14 @@ def test_images_are_read_in_batches(explained):
 
 def test_equal_runs_give_equal_bytes(explained, tmp_path):
     again = {name: tmp_path / explained[name].name for name in ("predictions_file", "explanations_file")}
-    explain_classifier(**{**explained, **again})
+    predict_and_explain(**{**explained, **again})
     for name, path in again.items():
         assert path.read_bytes() == explained[name].read_bytes()
 
 
 def test_a_test_split_without_lesions_is_said_in_words(explained, samples):
     with pytest.raises(UserError, match="no lesion"):
-        explain_classifier(**{**explained, "samples": samples.query("label == 0")})
+        predict_and_explain(**{**explained, "samples": samples.query("label == 0")})
 
 
 def test_missing_maps_are_said_in_words(explained):
@@ -151,8 +149,7 @@ def test_missing_maps_are_said_in_words(explained):
 
 
 def test_scores_are_means_over_the_test_lesions(evaluation, samples):
-    evaluate_classifier(**evaluation)
-    table = pd.read_parquet(evaluation["out"])
+    table, _ = score_run(**evaluation)
     path = evaluation["explanations_file"]
     lesions = samples.set_index("sample_id", drop=False).loc[read_sample_ids(path)]
     truths = evaluation["store"].truth(lesions)
@@ -171,8 +168,7 @@ def test_scores_are_means_over_the_test_lesions(evaluation, samples):
 
 
 def test_scores_have_the_promised_rows(evaluation):
-    evaluate_classifier(**evaluation)
-    table = pd.read_parquet(evaluation["out"])
+    table, _ = score_run(**evaluation)
     assert table.columns.tolist() == ["seed", "metric", "explained_class", "threshold", "value"]
     assert not table.duplicated(["seed", "metric", "explained_class", "threshold"]).any()
     prediction = table[table["explained_class"] == ""]
@@ -185,11 +181,10 @@ def test_scores_have_the_promised_rows(evaluation):
 
 
 def test_scores_of_single_lesions_have_the_reported_means(evaluation):
-    evaluate_classifier(**evaluation)
-    single = pd.read_parquet(evaluation["lesions_out"])
+    table, single = score_run(**evaluation)
     assert single.columns.tolist() == ["seed", "sample_id", "metric", "value"]
     assert not single.duplicated(["seed", "sample_id", "metric"]).any()
-    table = pd.read_parquet(evaluation["out"]).query("explained_class == 'predicted'")
+    table = table.query("explained_class == 'predicted'")
     table = table[table["threshold"].isna() | (table["threshold"] == 0.5)].set_index(["seed", "metric"])["value"]
     means = single.groupby(["seed", "metric"])["value"].mean()
     pd.testing.assert_series_equal(means.sort_index(), table.sort_index())
@@ -201,8 +196,8 @@ def test_a_method_of_two_dimensions_is_scored_on_the_middle_slice(evaluation, tm
         seed: {name: read_explanations(path, seed, name)[:, :1] for name in ("predicted", "true")} for seed in SEEDS
     }
     write_explanations(tmp_path / "flat.h5", read_sample_ids(path), flat)
-    evaluate_classifier(**{**evaluation, "dims": 2, "explanations_file": tmp_path / "flat.h5"})
-    table = pd.read_parquet(evaluation["out"]).query("seed == 3 and explained_class == 'true' and threshold == 0.5")
+    table, _ = score_run(**{**evaluation, "dims": 2, "explanations_file": tmp_path / "flat.h5"})
+    table = table.query("seed == 3 and explained_class == 'true' and threshold == 0.5")
     scores = table.set_index("metric")["value"]
     samples = evaluation["samples"].set_index("sample_id", drop=False).loc[read_sample_ids(path)]
     truths = evaluation["store"].truth(samples)[:, 8:9]
@@ -213,8 +208,8 @@ def test_a_method_of_two_dimensions_is_scored_on_the_middle_slice(evaluation, tm
 
 
 def test_the_middle_slice_of_a_volume_is_scored_too(evaluation):
-    evaluate_classifier(**evaluation)
-    table = pd.read_parquet(evaluation["out"]).query("seed == 3 and explained_class == 'true' and threshold == 0.5")
+    table, _ = score_run(**evaluation)
+    table = table.query("seed == 3 and explained_class == 'true' and threshold == 0.5")
     path = evaluation["explanations_file"]
     samples = evaluation["samples"].set_index("sample_id", drop=False).loc[read_sample_ids(path)]
     truths = evaluation["store"].truth(samples)
@@ -226,8 +221,8 @@ def test_the_middle_slice_of_a_volume_is_scored_too(evaluation):
 
 
 def test_a_main_threshold_of_its_own_is_added(evaluation):
-    evaluate_classifier(**{**evaluation, "threshold": 0.45})
-    table = pd.read_parquet(evaluation["out"]).query("seed == 3 and explained_class == 'predicted'")
+    table, _ = score_run(**{**evaluation, "threshold": 0.45})
+    table = table.query("seed == 3 and explained_class == 'predicted'")
     assert len(table.query("metric == 'iou'")) == 11
     assert table.query("metric == 'hit_rate'")["threshold"].tolist() == [0.45]
 
@@ -239,10 +234,8 @@ def test_lesions_whose_annotation_falls_between_grid_voxels_are_left_out(evaluat
             truth[samples["sample_id"].to_numpy() == "s00"] = 0
             return truth
 
-    evaluate_classifier(**evaluation)
-    whole = pd.read_parquet(evaluation["out"])
-    evaluate_classifier(**{**evaluation, "store": Vanishing()})
-    part = pd.read_parquet(evaluation["out"])
+    whole, _ = score_run(**evaluation)
+    part, _ = score_run(**{**evaluation, "store": Vanishing()})
     assert len(part) == len(whole)
     assert not np.allclose(part["value"], whole["value"])
 
@@ -251,14 +244,14 @@ def test_maps_of_other_lesions_are_refused(evaluation, tmp_path):
     maps = {0: dict.fromkeys(("predicted", "true"), np.zeros((1, 1, 2, 2)))}
     write_explanations(tmp_path / "other.h5", ["elsewhere"], maps)
     with pytest.raises(UserError, match="explains 1 lesions"):
-        evaluate_classifier(**{**evaluation, "explanations_file": tmp_path / "other.h5"})
+        score_run(**{**evaluation, "explanations_file": tmp_path / "other.h5"})
 
 
 def test_a_test_split_of_one_class_is_said_in_words(evaluation, tmp_path):
     table = pd.read_parquet(evaluation["predictions_file"]).query("label == 1")
     table.to_parquet(tmp_path / "lesions.parquet")
     with pytest.raises(UserError, match="more patients"):
-        evaluate_classifier(**{**evaluation, "predictions_file": tmp_path / "lesions.parquet"})
+        score_run(**{**evaluation, "predictions_file": tmp_path / "lesions.parquet"})
 
 
 def test_explanations_survive_the_file(tmp_path):

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
+from explainct.config.methods import METHODS
 from explainct.config.training import MethodName
 from explainct.learning.losses.due import weighted_l1
 from explainct.learning.losses.due_published import binary_term, published_loss
-from explainct.learning.train.methods import METHODS
+from explainct.learning.losses.registry import LOSSES as REGISTERED
 
 LOSSES = [weighted_l1, published_loss]
 
@@ -105,13 +106,14 @@ def test_registry_describes_what_each_method_reads():
     assert all(name == method.name for name, method in METHODS.items())
     assert set(METHODS) == set(get_args(MethodName))
     assert [name for name, method in METHODS.items() if not method.supervised] == ["baseline"]
+    assert {method.loss for method in METHODS.values() if method.supervised} == set(REGISTERED)
     for method in METHODS.values():
-        assert (method.target == "none") == (method.weights == "none") == (not method.supervised)
-    assert METHODS["baseline_plus"].target == "nearest"
+        assert (method.annotation == "none") == (method.weights == "none") == (not method.supervised)
+    assert METHODS["baseline_plus"].annotation == "nearest"
     assert {name for name, method in METHODS.items() if method.detach_head} == {
         name for name in METHODS if name.endswith("_published")
     }
-    assert METHODS["due_sdf"].target == "signed_distance"
+    assert METHODS["due_sdf"].annotation == "signed_distance"
     flat = {"gradia", "haics", "res_g", "res_l", "res_l_deep"}
     assert {name for name, method in METHODS.items() if method.dims == 2} == flat | {
         f"{name}_published" for name in flat

@@ -1,6 +1,7 @@
 """Checkpoints: what they accept and what they refuse."""
 
 import pickle
+import re
 
 import pytest
 import torch
@@ -35,11 +36,14 @@ def test_a_missing_file_is_no_checkpoint_yet(tmp_path):
         checkpoint.load(tmp_path / "last.pt")
 
 
-def test_only_the_fingerprint_that_is_expected_is_loaded(tmp_path):
+def test_only_the_fingerprint_that_is_expected_is_loaded_and_another_is_set_aside(tmp_path, caplog):
+    (tmp_path / "last.pt.set_aside").write_text("an older one")
     checkpoint.save({"fingerprint": "f", "x": 1}, tmp_path / "last.pt")
     assert checkpoint.load_matching(tmp_path / "last.pt", "f")["x"] == 1
-    with pytest.raises(UserError, match=r"last.pt was written by another configuration .*f, this run's is g.* Delete"):
-        checkpoint.load_matching(tmp_path / "last.pt", "g")
+    assert checkpoint.load_matching(tmp_path / "last.pt", "g") is None
+    assert re.search(r"last.pt was made by other settings, code or data: set aside as last.pt.set_aside", caplog.text)
+    assert not (tmp_path / "last.pt").exists()
+    assert checkpoint.load(tmp_path / "last.pt.set_aside")["x"] == 1
 
 
 class Harmful:

@@ -84,7 +84,7 @@ def test_published_numbers_stand_in_no_module(papers):
         assert not telling & set(re.findall(r"\d+(?:\.\d+)?", path.read_text())), path.name
 
 
-def test_table_1_of_due_is_that_of_the_other_room(papers):
+def test_table_1_of_due_is_that_of_the_published_numbers(papers):
     numbers = published_numbers(papers).query("table == 'Table 1, LIDC'")
     theirs = published_table("lidc").set_index(["published_method", "published_metric"])
     assert len(numbers) == len(theirs) == 36
@@ -359,7 +359,7 @@ def test_what_holds_in_the_other_papers(findings):
 def test_files_are_whole_readable_and_byte_stable(findings, tmp_path):
     written = []
     for folder in ("a", "b"):
-        audit_published(tmp_path / folder / "audit.csv", tmp_path / folder / "audit.md")
+        audit_published(csv=tmp_path / folder / "audit.csv", md=tmp_path / folder / "audit.md")
         written.append([(tmp_path / folder / name).read_bytes() for name in ("audit.csv", "audit.md")])
     assert written[0] == written[1]
     table = pd.read_csv(tmp_path / "a/audit.csv")

@@ -11,11 +11,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from explainct.config.methods import METHODS
+from explainct.data.samples.tasks import TASKS
 from explainct.errors import UserError
 from explainct.learning.train.arrays import epoch_batches, images_on_disk, load_training_arrays
-from explainct.learning.train.methods import METHODS
 
-GRID = (3, 4, 5)
+GRID, LESION = (3, 4, 5), TASKS["lesion"]
 SAMPLES = pd.DataFrame(
     {
         "sample_id": ["a-n03", "b-p", "c-p", "d-n00"],
@@ -55,7 +56,7 @@ def stored(path, name):
 
 
 def test_due_reads_interpolation_and_weights_of_lesions_only(weight_files):
-    arrays = load_training_arrays(SAMPLES, Store(), weight_files, METHODS["due"])
+    arrays = load_training_arrays(SAMPLES, Store(), weight_files, METHODS["due"], LESION)
     assert arrays.images.shape == (4, 1, *GRID)
     assert [array.dtype for array in dataclasses.astuple(arrays)] == ["float32", "int64", "float32", "float32"]
     assert arrays.labels.tolist() == [0, 1, 1, 0]
@@ -76,13 +77,13 @@ def test_due_reads_interpolation_and_weights_of_lesions_only(weight_files):
     ],
 )
 def test_ablations_read_what_their_names_say(weight_files, method, target, weights):
-    arrays = load_training_arrays(SAMPLES, Store(), weight_files, METHODS[method])
+    arrays = load_training_arrays(SAMPLES, Store(), weight_files, METHODS[method], LESION)
     np.testing.assert_array_equal(arrays.target[1], stored(weight_files[1], f"b/{target}"))
     np.testing.assert_array_equal(arrays.weights[1], stored(weight_files[1], f"b/{weights}"))
 
 
 def test_methods_on_cells_know_which_planes_are_annotated(weight_files):
-    arrays = load_training_arrays(SAMPLES, Store(), weight_files, METHODS["gradia_3d"])
+    arrays = load_training_arrays(SAMPLES, Store(), weight_files, METHODS["gradia_3d"], LESION)
     np.testing.assert_array_equal(arrays.target[1], stored(weight_files[1], "b/nearest"))
     annotated = stored(weight_files[1], "b/annotated")
     np.testing.assert_array_equal(arrays.weights[1], np.broadcast_to(annotated[:, None, None], GRID))
@@ -90,7 +91,7 @@ def test_methods_on_cells_know_which_planes_are_annotated(weight_files):
 
 def test_methods_of_two_dimensions_read_the_middle_slice(weight_files):
     flat, solid = (
-        load_training_arrays(SAMPLES, Store(), weight_files, METHODS[m]) for m in ("gradia", "baseline_plus")
+        load_training_arrays(SAMPLES, Store(), weight_files, METHODS[m], LESION) for m in ("gradia", "baseline_plus")
     )
     middle = slice(GRID[0] // 2, GRID[0] // 2 + 1)
     np.testing.assert_array_equal(flat.images, solid.images[:, :, middle])
@@ -115,21 +116,21 @@ def test_a_disk_too_small_for_the_images_is_a_clear_error(tmp_path, monkeypatch)
 
 
 def test_baseline_plus_reads_the_nearest_annotation_with_equal_weights(weight_files):
-    arrays = load_training_arrays(SAMPLES, Store(), weight_files, METHODS["baseline_plus"])
+    arrays = load_training_arrays(SAMPLES, Store(), weight_files, METHODS["baseline_plus"], LESION)
     np.testing.assert_array_equal(arrays.target[2], stored(weight_files[0], "c/nearest"))
     assert (arrays.weights[1:3] == 1).all()
     assert not arrays.weights[[0, 3]].any()
 
 
 def test_baseline_needs_no_weight_file():
-    arrays = load_training_arrays(SAMPLES, Store(), [], METHODS["baseline"])
+    arrays = load_training_arrays(SAMPLES, Store(), [], METHODS["baseline"], LESION)
     assert not arrays.target.any()
     assert not arrays.weights.any()
 
 
 def test_a_lesion_without_weights_is_named(weight_files):
     with pytest.raises(UserError, match=r"Training lesion b has no weights in .*0.h5 \(1 of 2 lesions missing\)"):
-        load_training_arrays(SAMPLES, Store(), weight_files[:1], METHODS["due"])
+        load_training_arrays(SAMPLES, Store(), weight_files[:1], METHODS["due"], LESION)
 
 
 def test_weights_of_another_grid_are_refused(weight_files):
@@ -137,12 +138,12 @@ def test_weights_of_another_grid_are_refused(weight_files):
         del file["b/interpolated"]
         file["b/interpolated"] = np.zeros((2, 4, 5), np.float16)
     with pytest.raises(UserError, match=r"1.h5 has the annotation of b on a grid of \(2, 4, 5\).*\(3, 4, 5\)"):
-        load_training_arrays(SAMPLES, Store(), weight_files, METHODS["due"])
+        load_training_arrays(SAMPLES, Store(), weight_files, METHODS["due"], LESION)
 
 
 def test_fingerprint_tells_arrays_apart(weight_files):
-    due = load_training_arrays(SAMPLES, Store(), weight_files, METHODS["due"])
-    again = load_training_arrays(SAMPLES, Store(), weight_files, METHODS["due"])
+    due = load_training_arrays(SAMPLES, Store(), weight_files, METHODS["due"], LESION)
+    again = load_training_arrays(SAMPLES, Store(), weight_files, METHODS["due"], LESION)
     assert due.fingerprint() == again.fingerprint()
     for field in dataclasses.fields(due):
         changed = getattr(due, field.name).copy()

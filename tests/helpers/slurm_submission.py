@@ -5,7 +5,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from cluster import RESOURCES, SNAKEMAKE, Cluster, until
+from slurm_cluster import RESOURCES, SNAKEMAKE, Cluster, until
 
 # Holds where the tests themselves were killed: a Snakemake without its cluster would ask for ever.
 LIMIT = ("timeout", "--foreground", "--signal=KILL", "900")
