@@ -16,7 +16,13 @@ COMPUTE = choose_compute("cpu")
 def test_table_compares_each_method_with_its_reference(tmp_path):
     out = tmp_path / "speed.csv"
     benchmark.benchmark_supervision(
-        grid=(16, 32, 32), settings=SETTINGS, predictor=PREDICTOR, repeats=(1, 2), compute=COMPUTE, out=out
+        grid=(16, 32, 32),
+        settings=SETTINGS,
+        predictor=PREDICTOR,
+        repeats=(1, 2),
+        device="cpu",
+        threads=1,
+        out_file=out,
     )
     table = pd.read_csv(out)
     assert list(table.columns) == ["case", "seconds_ours", "seconds_other", "speedup", "steps"]

@@ -1,13 +1,11 @@
 """Clusters, boxes and masks equal those of pylidc itself, which runs patched in a process of its own."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from explainct.benchmarks.consensus import benchmark_annotation, count_equal, masks_of, run_pylidc
+from explainct.benchmarks.consensus import count_equal, masks_of, run_pylidc
 from explainct.data.annotate.clustering import cluster_annotations
 from explainct.data.annotate.consensus import consensus, reader_masks
-from explainct.data.annotate.lidc_database import Database
 from explainct.data.annotate.lidc_scans import cluster_scans
 
 SCANS = {
@@ -68,18 +66,6 @@ def test_a_difference_is_seen(reference, database):
         changed.flat[0] += 1
         assert count_equal(ours, reference | {f"12/0/{name}": changed}) == 0
     assert count_equal(ours, {}) == 0
-
-
-def test_the_benchmark_writes_both_steps_and_the_total(database, tmp_path, monkeypatch):
-    few = Database(database.scans[:4], database.annotations)
-    monkeypatch.setattr("explainct.benchmarks.consensus.load_database", lambda: few)
-    benchmark_annotation(out=tmp_path / "annotation.csv")
-    table = pd.read_csv(tmp_path / "annotation.csv")
-    assert table["case"].tolist() == ["clustering", "consensus", "total"]
-    assert (table["equal"] == table["nodules"]).all()
-    assert table["nodules"].iloc[0] == sum(len(lesions) for lesions in cluster_scans(few).values()) > 0
-    assert (table[["seconds_ours", "seconds_other"]] > 0).all(axis=None)
-    np.testing.assert_allclose(table["speedup"], table["seconds_other"] / table["seconds_ours"], rtol=1e-4)
 
 
 def test_the_chosen_scans_hold_the_oddities(database):

@@ -19,12 +19,12 @@ from explainct.due.interpolation.model_file import save_model
 
 
 @pytest.fixture
-def record(dataset, settings, compute, interpolator, tmp_path):
+def record(dataset, settings, interpolator, tmp_path):
     def call(**changes) -> dict:
         save_model(interpolator, tmp_path / "model.pt")
-        arguments = {**dataset.paths, "settings": settings, "seed": 0, "compute": compute}
+        arguments = {**dataset.paths, "settings": settings, "seed": 0, "device": "cpu", "threads": 1}
         out = tmp_path / "metrics.json"
-        evaluate_interpolator(**{**arguments, **changes}, model_file=tmp_path / "model.pt", out=out)
+        evaluate_interpolator(**{**arguments, **changes}, model_file=tmp_path / "model.pt", out_file=out)
         return json.loads(out.read_text())
 
     return call

@@ -1,5 +1,6 @@
 """Training of the interpolators: reproducible, resumable to the bit, and only on patients who may teach."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,24 +16,28 @@ from explainct.errors import UserError
 
 
 @pytest.fixture
-def run(dataset, settings, compute, tmp_path):
+def run(dataset, settings, tmp_path):
     def call(name: str, **changes) -> Path:
-        arguments = {**dataset.paths, "settings": settings, "seed": 0, "compute": compute}
+        arguments = {**dataset.paths, "settings": settings, "seed": 0, "device": "cpu", "threads": 1, "code": "a"}
         out = tmp_path / name / "model.pt"
-        train_interpolator(**{**arguments, **changes}, out=out, resume_from=out.with_name("last.pt"))
+        train_interpolator(**{**arguments, **changes}, model_file=out)
         return out
 
     return call
 
 
 @pytest.fixture
-def run_kind(dataset, settings, compute, tmp_path):
-    patches = load_patches(lesions=dataset.lesions, slices_file=dataset.slices_file, size=32)
+def patches(dataset):
+    return load_patches(lesions=dataset.lesions, slices_file=dataset.slices_file, size=32)
+
+
+@pytest.fixture
+def run_kind(patches, settings, compute, tmp_path):
 
     def call(kind: str, name: str, **changes) -> Path:
         out = tmp_path / name / "model.pt"
-        arguments = {"settings": settings, "seed": 0, "compute": compute} | changes
-        train_on(kind, patches, **arguments, out=out, resume_from=out.with_name("last.pt"))
+        arguments = {"patches": patches, "settings": settings, "seed": 0, "compute": compute, "code": "a"} | changes
+        train_on(kind, **arguments, model_file=out)
         return out
 
     return call
@@ -43,7 +48,7 @@ def test_same_seed_gives_the_same_bytes(run_kind, kind):
     first, same, other = run_kind(kind, "a"), run_kind(kind, "b"), run_kind(kind, "c", seed=1)
     assert first.read_bytes() == same.read_bytes()
     assert first.read_bytes() != other.read_bytes()
-    assert not first.with_name("last.pt").exists()
+    assert not first.with_name("model.last.pt").exists()
     assert isinstance(load_model(KINDS[kind], first), {"diffusion": Interpolator, "regression": Regression}[kind])
 
 
@@ -65,7 +70,7 @@ def test_cut_and_resumed_equals_uncut(run_kind, monkeypatch, kind):
     epoch = cut_after_first(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         run_kind(kind, "cut")
-    kept = whole.parent.parent / "cut" / "last.pt"
+    kept = whole.parent.parent / "cut" / "model.last.pt"
     assert kept.exists()
     assert not kept.with_name("model.pt").exists()
     done = []
@@ -75,20 +80,30 @@ def test_cut_and_resumed_equals_uncut(run_kind, monkeypatch, kind):
     assert not kept.exists()
 
 
-def test_other_settings_do_not_resume_but_sampling_settings_do(run_kind, settings, monkeypatch):
+def test_other_settings_data_or_code_do_not_resume_but_sampling_settings_do(
+    run_kind, patches, settings, monkeypatch, tmp_path
+):
     cut_after_first(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         run_kind("diffusion", "a")
+    kept = tmp_path / "a/model.last.pt"
+    cut = kept.read_bytes()
+    aside = kept.with_name("model.last.pt.set_aside")
     sampling = {"draws": 7, "steps": 9, "filling": "autoregressive"}
     with pytest.raises(KeyboardInterrupt):
         run_kind("diffusion", "a", settings=settings | sampling)
-    for name in train.TRAINED_BY:
-        value = {"channels": [8, 8], "ema": 0.5}.get(name, 2 * settings[name])
-        with pytest.raises(UserError, match="another configuration"):
-            run_kind("diffusion", "a", settings=settings | {name: value})
-    for changes in ({"kind": "regression"}, {"seed": 1}):
-        with pytest.raises(UserError, match="another configuration"):
+    assert not aside.exists()
+    values = {"channels": [8, 8], "ema": 0.5}
+    others = [{"settings": settings | {name: values.get(name, 2 * settings[name])}} for name in train.TRAINED_BY]
+    turned = replace(patches[0], patches=patches[0].patches[:, ::-1].copy())
+    others += [{"kind": "regression"}, {"seed": 1}, {"code": "b"}, {"patches": [turned, *patches[1:]]}]
+    for changes in others:
+        kept.write_bytes(cut)
+        with pytest.raises(KeyboardInterrupt):
             run_kind(**{"kind": "diffusion", "name": "a", **changes})
+        assert aside.read_bytes() == cut
+        assert kept.read_bytes() != cut
+        aside.unlink()
 
 
 @pytest.mark.parametrize("kind", KINDS)

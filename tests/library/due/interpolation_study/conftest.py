@@ -11,7 +11,11 @@ import torch
 from explainct.data.annotate.lidc_database import Database, load_database
 from explainct.due.interpolation.hidden_slices import load_nodules
 from explainct.due.interpolation_study import train_models as training
-from explainct.due.interpolation_study.train_models import fill_for_study, sample_for_study, train_for_study
+from explainct.due.interpolation_study.train_models import (
+    fill_hidden_slices,
+    sample_study_variance,
+    train_study_model,
+)
 from explainct.due.uncertainty.train import train_uncertainty
 from explainct.runtime.device import Compute
 
@@ -44,7 +48,6 @@ LEARNED = ("regression", "diffusion", "diffusion_draws", "uncertainty")
 STUDY = {
     "every": (2, 4),
     "test": 0.12,
-    "splits": None,
     "check_gaps": 3,
     "check_steps": (1, 2),
     "check_draws": 4,
@@ -102,27 +105,24 @@ class Trained:
         return {name: self.folder / f"{name}.h5" for name in LEARNED}
 
     def fill(self, method, out, **changes):
-        settings = {"latent": "mean", "model_file": self.model(method)} | self.common | changes
-        fill_for_study(method, **settings, out=out)
+        options = {"latent": "mean", "every": STUDY["every"], "model_file": self.model(method)} | self.common | changes
+        fill_hidden_slices(filler=method, **options, settings=SETTINGS, out_file=out)
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory, small, study, settings, uncertainty, compute):
+def trained(tmp_path_factory, small, study, settings, uncertainty):
     """All stages before the scores: two interpolators, variances, their predictor, and slices that they fill in."""
     folder = tmp_path_factory.mktemp("trained")
-    common = {"study": study, "settings": settings, "seed": 0, "compute": compute, "database": small}
+    computing = {"seed": 0, "device": "cpu", "threads": 1}
+    common = {"test": study["test"], "splits_file": None, "database": small, **computing}
     files = Trained(folder, common, uncertainty)
     for kind in ("regression", "diffusion"):
-        train_for_study(kind, **common, out=files.model(kind), resume_from=folder / "last.pt")
-    sample_for_study(**common, uncertainty=uncertainty, model_file=files.model("diffusion"), out=folder / "variance.h5")
-    train_uncertainty(
-        variance_files=[folder / "variance.h5"],
-        settings=uncertainty,
-        seed=0,
-        compute=compute,
-        out=files.model("uncertainty"),
-        resume_from=folder / "last.pt",
-    )
+        train_study_model(kind=kind, **common, settings=settings, code="a", model_file=files.model(kind))
+    variance_file = folder / "variance.h5"
+    options = {"settings": settings | uncertainty, "model_file": files.model("diffusion"), "out_file": variance_file}
+    sample_study_variance(**common, **options)
+    predictor = files.model("uncertainty")
+    train_uncertainty(variance_files=[variance_file], settings=uncertainty, **computing, code="a", model_file=predictor)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "load_nodules", cache(load_nodules))
         for method, path in files.learned.items():

@@ -154,7 +154,7 @@ def quick(monkeypatch):
 
 
 def run(folder, small, **changes):
-    options = {"every": (2, 3), "test": 0.3, "splits_file": None, "seed": 0, "learned": {}} | changes
+    options = {"every": (2, 3), "test": 0.3, "splits_file": None, "seed": 0, "filled_files": []} | changes
     files = {"table": "t.csv", "slices": "s.parquet", "curves": "c.csv", "shapes": "h.csv"}
     paths = {f"{name}_file": folder / file for name, file in files.items()}
     interpolation_study(**options, **paths, database=small)

@@ -22,7 +22,7 @@ MODELS = Path(__file__).parents[4] / "models"
 
 @pytest.fixture(scope="module")
 def gaps():
-    nodules = split_nodules({"test": 0.2, "splits": None}, seed=0)[1]
+    nodules = split_nodules(test=0.2, splits_file=None, seed=0)[1]
     gaps = [gap for gap in hold_out_gaps([patches_of(one, 112) for one in nodules], 4) if gap.size <= 24]
     assert len(gaps) == 67
     return gaps

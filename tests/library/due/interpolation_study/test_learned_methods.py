@@ -29,7 +29,7 @@ def known(small):
 
 
 def fill(nodules, filler, out, *, every=(2, 3), growing=False, size=112):
-    fill_hidden(nodules, filler, every=every, growing=growing, size=size, seed=0, device=CPU, out=out)
+    fill_hidden(nodules, filler, every=every, growing=growing, size=size, seed=0, device=CPU, out_file=out)
     return out
 
 

@@ -8,7 +8,7 @@ from nodule_examples import disc, nodule
 
 from explainct.due.interpolation.gaps import ABOVE, BELOW, hold_out_gaps
 from explainct.due.interpolation.slice_patches import patches_of
-from explainct.due.interpolation_study.sampler_check import check_sampler
+from explainct.due.interpolation_study.sampler_check import check_variance
 
 DRAWS = 64
 
@@ -42,7 +42,7 @@ def gaps():
 
 
 def check(folder, gaps, interpolator, draws=DRAWS):
-    check_sampler(
+    check_variance(
         interpolator,
         gaps,
         steps=(1, 4, 16),

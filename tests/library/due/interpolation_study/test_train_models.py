@@ -14,11 +14,11 @@ from explainct.due.interpolation_study import train_models as training
 from explainct.due.interpolation_study.classical_methods import OUTLINES, available_values
 from explainct.due.interpolation_study.compare import interpolation_study
 from explainct.due.interpolation_study.train_models import (
-    check_for_study,
-    sample_for_study,
+    check_sampler,
+    sample_study_variance,
     some_gaps,
     split_nodules,
-    train_for_study,
+    train_study_model,
 )
 from explainct.due.interpolation_study.uncertainty_curves import COLUMNS
 from explainct.scoring.statistics import rank_correlation as ranks
@@ -30,7 +30,7 @@ HALF = 2e-3
 
 @pytest.fixture(scope="module")
 def tested(small, study):
-    return split_nodules(study, 0, small)[1]
+    return split_nodules(test=study["test"], splits_file=None, seed=0, database=small)[1]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def tables(trained, small, study, tmp_path_factory):
             test=study["test"],
             splits_file=None,
             seed=0,
-            learned=trained.learned,
+            filled_files=list(trained.learned.values()),
             table_file=folder / "table.csv",
             slices_file=folder / "slices.parquet",
             curves_file=folder / "curves.csv",
@@ -55,7 +55,7 @@ def tables(trained, small, study, tmp_path_factory):
 
 
 def test_patients_teach_or_are_tested_on(small, study):
-    teaching, tested = split_nodules(study, 0, small)
+    teaching, tested = split_nodules(test=study["test"], splits_file=None, seed=0, database=small)
     assert len(teaching) + len(tested) == len(load_nodules(small))
     patients = [{one.patient_id for one in part} for part in (teaching, tested)]
     assert not patients[0] & patients[1]
@@ -164,21 +164,22 @@ def spoiled(nodules, patients):
 
 
 @pytest.mark.parametrize("kind", ["regression", "diffusion"])
-def test_an_interpolator_learns_from_the_others_only(kind, trained, small, tested, monkeypatch, tmp_path):
+def test_an_interpolator_learns_from_the_others_only(kind, trained, small, tested, settings, monkeypatch, tmp_path):
     nodules, out = load_nodules(small), tmp_path / "model.pt"
     theirs = {one.patient_id for one in tested}
     for patients, equal in ((theirs, True), ({one.patient_id for one in nodules} - theirs, False)):
         monkeypatch.setattr(training, "load_nodules", lambda _, patients=patients: spoiled(nodules, patients))
-        train_for_study(kind, **trained.common, out=out, resume_from=tmp_path / "last.pt")
+        train_study_model(kind=kind, **trained.common, settings=settings, code="a", model_file=out)
         assert (out.read_bytes() == trained.model(kind).read_bytes()) is equal
 
 
-def test_variances_are_of_the_others_only(trained, small, tested, monkeypatch, tmp_path):
+def test_variances_are_of_the_others_only(trained, small, tested, settings, monkeypatch, tmp_path):
     nodules = load_nodules(small)
     theirs = {one.patient_id for one in tested}
     monkeypatch.setattr(training, "load_nodules", lambda _: spoiled(nodules, theirs))
     out, model_file = tmp_path / "variance.h5", trained.model("diffusion")
-    sample_for_study(**trained.common, uncertainty=trained.uncertainty, model_file=model_file, out=out)
+    options = {"settings": settings | trained.uncertainty, "model_file": model_file, "out_file": out}
+    sample_study_variance(**trained.common, **options)
     with h5py.File(trained.folder / "variance.h5") as before, h5py.File(out) as after:
         assert set(before) == set(after)
         lesions = [name for group in before.values() for name in group["lesion"].asstr()[:]]
@@ -190,15 +191,16 @@ def test_variances_are_of_the_others_only(trained, small, tested, monkeypatch, t
 
 
 def test_draws_are_checked_on_gaps_of_the_others(trained, small, tested, study, settings, tmp_path):
-    teaching = split_nodules(study, 0, small)[0]
-    gaps = some_gaps(teaching, study, settings, 0)
+    teaching = split_nodules(test=study["test"], splits_file=None, seed=0, database=small)[0]
+    gaps = some_gaps(teaching, every=study["every"], count=study["check_gaps"], size=settings["size"], seed=0)
     assert len(gaps) == study["check_gaps"]
     assert all(len(gap.z) == max(study["every"]) - 1 for gap in gaps)
-    more = some_gaps(teaching, study | {"check_gaps": 8}, settings, 0)
+    more = some_gaps(teaching, every=study["every"], count=8, size=settings["size"], seed=0)
     assert {(gap.lesion_id, gap.z[0]) for gap in gaps} <= {(gap.lesion_id, gap.z[0]) for gap in more}
     assert not {gap.lesion_id for gap in more} & {one.lesion_id for one in tested}
-    check_for_study(
-        **trained.common,
+    check_sampler(
+        **(trained.common | study),
+        size=settings["size"],
         model_file=trained.model("diffusion"),
         steps_file=tmp_path / "steps.csv",
         draws_file=tmp_path / "draws.csv",

@@ -20,26 +20,29 @@ COLUMNS = [
 
 
 @pytest.fixture
-def table(trained, study, settings, compute, small, monkeypatch, tmp_path):
+def table(trained, study, settings, monkeypatch, tmp_path):
     asked = []
 
-    def remember(nodules, *arguments):
+    def remember(nodules, **options):
         asked.extend(nodules)
-        return some_gaps(nodules, *arguments)
+        return some_gaps(nodules, **options)
 
     monkeypatch.setattr(benchmark, "some_gaps", remember)
     benchmark_uncertainty(
-        study=study,
-        settings=settings | {"filling": "autoregressive", "draws": 1},
-        latent="mean",
         interpolator_file=trained.model("diffusion"),
         predictor_file=trained.model("uncertainty"),
-        seed=0,
-        compute=compute,
-        out=tmp_path / "table.csv",
-        database=small,
+        every=study["every"],
+        check_gaps=study["check_gaps"],
+        check_draws=study["check_draws"],
+        size=settings["size"],
+        steps=settings["steps"],
+        latent="mean",
+        **trained.common,
+        out_file=tmp_path / "table.csv",
     )
-    tested = {one.lesion_id for one in split_nodules(study, 0, small)[1]}
+    common = trained.common
+    split = split_nodules(**{name: common[name] for name in ("test", "splits_file", "seed", "database")})
+    tested = {one.lesion_id for one in split[1]}
     assert {one.lesion_id for one in asked} == tested
     return pd.read_csv(tmp_path / "table.csv")
 

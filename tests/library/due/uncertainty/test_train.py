@@ -45,10 +45,10 @@ def write(path, lengths, seed=0):
     return path
 
 
-def train(files, out, compute, **changes):
+def train(files, out, code="a", **changes):
     settings = SETTINGS | changes
     train_uncertainty(
-        variance_files=files, settings=settings, seed=5, compute=compute, out=out, resume_from=out.with_suffix(".last")
+        variance_files=files, settings=settings, seed=5, device="cpu", threads=1, code=code, model_file=out
     )
 
 
@@ -139,24 +139,24 @@ def test_batches_have_about_the_same_number_of_pixels(tmp_path, compute):
     assert (len(batch), batch.size) == (2, 64)
 
 
-def test_training_learns_and_is_the_same_each_time(tmp_path, compute, caplog):
+def test_training_learns_and_is_the_same_each_time(tmp_path, caplog):
     files = [write(tmp_path / "0.h5", {8: [1, 2, 3] * 4, 16: [1, 2] * 3})]
     caplog.set_level("INFO")
     for name in ("a", "b"):
-        train(files, tmp_path / f"{name}.pt", compute, epochs=8)
+        train(files, tmp_path / f"{name}.pt", epochs=8)
     assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
-    assert not (tmp_path / "a.last").exists()
+    assert not (tmp_path / "a.last.pt").exists()
     losses = [
         float(line.split("reconstruction ")[1].split(",")[0]) for line in caplog.messages if "reconstruction" in line
     ]
     assert losses[7] < losses[0]
 
 
-def test_a_cut_training_goes_on_to_the_same_bytes(tmp_path, compute, monkeypatch):
+def test_a_cut_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
     files = [write(tmp_path / "0.h5", {8: [1, 2, 3] * 3, 16: [1, 2, 3] * 3})]
     # Both sizes fit into two batches an epoch.
     changes = {"batch_size": 64}
-    train(files, tmp_path / "whole.pt", compute, **changes)
+    train(files, tmp_path / "whole.pt", **changes)
     step, calls = module._step, []
 
     def cut(*arguments):
@@ -167,20 +167,29 @@ def test_a_cut_training_goes_on_to_the_same_bytes(tmp_path, compute, monkeypatch
 
     monkeypatch.setattr(module, "_step", cut)
     with pytest.raises(KeyboardInterrupt):
-        train(files, tmp_path / "cut.pt", compute, **changes)
+        train(files, tmp_path / "cut.pt", **changes)
     monkeypatch.undo()
-    assert (tmp_path / "cut.last").exists()
+    assert (tmp_path / "cut.last.pt").exists()
     assert not (tmp_path / "cut.pt").exists()
     # The second epoch was cut in its middle; what it had done is forgotten.
     write(tmp_path / "other.h5", {8: [1, 2, 3] * 3, 16: [1, 2, 3] * 3}, seed=1)
-    with pytest.raises(UserError, match="another configuration"):
-        train([tmp_path / "other.h5"], tmp_path / "cut.pt", compute, **changes)
-    train(files, tmp_path / "cut.pt", compute, **changes)
+    cut, aside = (tmp_path / "cut.last.pt").read_bytes(), tmp_path / "cut.last.pt.set_aside"
+    for own, code in (([tmp_path / "other.h5"], "a"), (files, "b")):
+        train(own, tmp_path / "cut.pt", code=code, **changes)
+        assert aside.read_bytes() == cut
+        aside.unlink()
+        (tmp_path / "cut.last.pt").write_bytes(cut)
+    steps = []
+    monkeypatch.setattr(module, "_step", lambda *arguments: steps.append(1) or step(*arguments))
+    train(files, tmp_path / "cut.pt", **changes)
+    assert len(steps) == 4
+    assert not aside.exists()
     assert (tmp_path / "cut.pt").read_bytes() == (tmp_path / "whole.pt").read_bytes()
 
 
-def test_forward_passes_may_be_in_bfloat16(tmp_path):
-    train([write(tmp_path / "0.h5", {8: [2, 1]})], tmp_path / "m.pt", Compute(torch.device("cpu"), torch.bfloat16))
+def test_forward_passes_may_be_in_bfloat16(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "choose_compute", lambda *_: Compute(torch.device("cpu"), torch.bfloat16))
+    train([write(tmp_path / "0.h5", {8: [2, 1]})], tmp_path / "m.pt")
     weights = load_predictor(tmp_path / "m.pt", "cpu").state_dict().values()
     assert all(torch.isfinite(values).all() for values in weights)
 
@@ -190,8 +199,8 @@ def test_another_stages_model_is_refused(cohort):
         load_predictor(cohort.model_file, "cpu")
 
 
-def test_a_loaded_predictor_is_ready(tmp_path, compute):
-    train([write(tmp_path / "0.h5", {8: [2, 1]})], tmp_path / "model.pt", compute, epochs=1)
+def test_a_loaded_predictor_is_ready(tmp_path):
+    train([write(tmp_path / "0.h5", {8: [2, 1]})], tmp_path / "model.pt", epochs=1)
     predictor = load_predictor(tmp_path / "model.pt", "cpu")
     assert not predictor.training
     shown = torch.ones(1, 2, dtype=torch.bool)

@@ -72,7 +72,7 @@ def attributes(out):
         return dict(file.attrs)
 
 
-def run(cohort, compute, out, **changes):
+def run(cohort, out, **changes):
     way = {name: changes.pop(name) for name in ("estimate", "filling") if name in changes}
     options = {"seed": 1, "shard": 0, "shards": 1} | changes
     sample_variance(
@@ -80,10 +80,10 @@ def run(cohort, compute, out, **changes):
         slices_file=cohort.slices_file,
         splits_file=cohort.splits_file,
         model_file=cohort.model_file,
-        interpolate_settings=INTERPOLATE | way,
-        settings=SETTINGS | way,
-        compute=compute,
-        out=out,
+        settings=INTERPOLATE | SETTINGS | way,
+        device="cpu",
+        threads=1,
+        out_file=out,
         **options,
     )
     return read(out)
@@ -97,12 +97,12 @@ def patches_of(cohort):
 def sample(interpolator, gaps, out, **changes):
     options = {"seed": 1, "shard": 0, "shards": 1} | changes
     settings = SAMPLING | {name: options.pop(name) for name in list(options) if name in SAMPLING}
-    sample_gaps(interpolator, gaps, settings=settings, out=out, **options)
+    sample_gaps(interpolator, gaps, settings=settings, out_file=out, **options)
     return read(out)
 
 
-def test_the_file_holds_the_chosen_gaps_by_patch_size(cohort, compute, tmp_path):
-    content = run(cohort, compute, tmp_path / "0.h5")
+def test_the_file_holds_the_chosen_gaps_by_patch_size(cohort, tmp_path):
+    content = run(cohort, tmp_path / "0.h5")
     gaps = choose_gaps(patches_of(cohort), SETTINGS["gaps"], seed=1)
     assert attributes(tmp_path / "0.h5") == {"draws": 3, "seed": 1}
     assert sorted(content) == [24, 32]
@@ -127,8 +127,8 @@ def test_the_file_holds_the_chosen_gaps_by_patch_size(cohort, compute, tmp_path)
         assert 0 < arrays_["variance"].max() <= 0.25
 
 
-def test_training_reads_what_sampling_wrote(cohort, compute, tmp_path):
-    content = run(cohort, compute, tmp_path / "0.h5")
+def test_training_reads_what_sampling_wrote(cohort, tmp_path):
+    content = run(cohort, tmp_path / "0.h5")
     loaded = {part.size: part for part in load_gaps([tmp_path / "0.h5"])}
     assert list(loaded) == sorted(content)
     for size, part in loaded.items():
@@ -144,17 +144,17 @@ def test_training_reads_what_sampling_wrote(cohort, compute, tmp_path):
         assert torch.equal(part.fields, outline_fields(part.contexts))
 
 
-def test_only_training_patients_take_part(cohort, compute, tmp_path):
-    content = run(cohort, compute, tmp_path / "0.h5").values()
+def test_only_training_patients_take_part(cohort, tmp_path):
+    content = run(cohort, tmp_path / "0.h5").values()
     lesions = {name.decode() for arrays_ in content for name in arrays_["lesion"]}
     assert lesions == {f"LIDC-IDRI-{number:04d}-s{number}-n0" for number in (0, 1, 3, 5)}
 
 
-def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(cohort, compute, tmp_path):
+def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(cohort, tmp_path):
     first, again, other = (tmp_path / f"{name}.h5" for name in ("first", "again", "other"))
-    run(cohort, compute, first)
-    run(cohort, compute, again)
-    run(cohort, compute, other, seed=2)
+    run(cohort, first)
+    run(cohort, again)
+    run(cohort, other, seed=2)
     assert first.read_bytes() == again.read_bytes()
     assert first.read_bytes() != other.read_bytes()
 
@@ -174,19 +174,19 @@ def slices_of(content):
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(way.values()))
-def test_all_shards_together_are_one_run(cohort, compute, tmp_path, monkeypatch, way):
+def test_all_shards_together_are_one_run(cohort, tmp_path, monkeypatch, way):
     monkeypatch.setattr(module, "BLOCK", 3)
-    whole = sorted(slices_of(run(cohort, compute, tmp_path / "whole.h5", **way)))
+    whole = sorted(slices_of(run(cohort, tmp_path / "whole.h5", **way)))
     for shards in (2, 3):
-        parts = [run(cohort, compute, tmp_path / f"{n}.h5", shard=n, shards=shards, **way) for n in range(shards)]
+        parts = [run(cohort, tmp_path / f"{n}.h5", shard=n, shards=shards, **way) for n in range(shards)]
         assert all(parts)
         assert sorted(one for part in parts for one in slices_of(part)) == whole
 
 
-def test_a_shard_without_gaps_adds_nothing(cohort, compute, tmp_path):
+def test_a_shard_without_gaps_adds_nothing(cohort, tmp_path):
     files = [tmp_path / "0.h5", tmp_path / "9.h5"]
-    run(cohort, compute, files[0])
-    assert run(cohort, compute, files[1], shard=9, shards=10) == {}
+    run(cohort, files[0])
+    assert run(cohort, files[1], shard=9, shards=10) == {}
     assert attributes(files[1]) == {"draws": 3, "seed": 1}
     for alone, both in zip(load_gaps(files[:1]), load_gaps(files), strict=True):
         assert torch.equal(alone.variance, both.variance)
@@ -206,17 +206,17 @@ def test_more_gaps_leave_the_first_ones_as_they_are(cohort):
     assert places(choose_gaps(patches, 5, seed=4)) != everything[:5]
 
 
-def test_no_gap_at_all_is_the_users_to_mend(cohort, compute, tmp_path):
+def test_no_gap_at_all_is_the_users_to_mend(cohort, tmp_path):
     with h5py.File(cohort.slices_file, "r+") as file:
         for lesion in file.values():
             lesion["annotated"][1:] = False
     with pytest.raises(UserError, match="has three annotated slices"):
-        run(cohort, compute, tmp_path / "0.h5")
+        run(cohort, tmp_path / "0.h5")
     assert not (tmp_path / "0.h5").exists()
 
 
-def test_a_killed_run_leaves_nothing_and_the_next_one_is_whole(cohort, compute, tmp_path, monkeypatch):
-    run(cohort, compute, tmp_path / "whole.h5")
+def test_a_killed_run_leaves_nothing_and_the_next_one_is_whole(cohort, tmp_path, monkeypatch):
+    run(cohort, tmp_path / "whole.h5")
     statistics, calls = module.gap_statistics, []
 
     def cut(*arguments):
@@ -228,20 +228,20 @@ def test_a_killed_run_leaves_nothing_and_the_next_one_is_whole(cohort, compute, 
     folder = tmp_path / "shards"
     monkeypatch.setattr(module, "gap_statistics", cut)
     with pytest.raises(KeyboardInterrupt):
-        run(cohort, compute, folder / "0.h5")
+        run(cohort, folder / "0.h5")
     monkeypatch.undo()
     assert not folder.exists() or not list(folder.iterdir())
     folder.mkdir(exist_ok=True)
     # What a kill while writing leaves.
     (folder / ".part.0.h5").write_bytes((tmp_path / "whole.h5").read_bytes()[:1000])
-    run(cohort, compute, folder / "0.h5")
+    run(cohort, folder / "0.h5")
     assert (folder / "0.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
     assert [path.name for path in folder.iterdir()] == ["0.h5"]
 
 
 @pytest.mark.parametrize("filling", ["direct", "autoregressive"])
-def test_draws_are_those_of_algorithm_1(cohort, compute, tmp_path, filling):
-    content = run(cohort, compute, tmp_path / "0.h5", filling=filling)
+def test_draws_are_those_of_algorithm_1(cohort, tmp_path, filling):
+    content = run(cohort, tmp_path / "0.h5", filling=filling)
     gaps = choose_gaps(patches_of(cohort), SETTINGS["gaps"], seed=1)
     interpolator = load_model(Interpolator, cohort.model_file)
     found = dict.fromkeys(content, 0)
@@ -263,8 +263,8 @@ def test_draws_are_those_of_algorithm_1(cohort, compute, tmp_path, filling):
     assert found == {size: len(arrays_["z"]) for size, arrays_ in content.items()}
 
 
-def test_the_expectation_needs_no_draws(cohort, compute, tmp_path):
-    content = run(cohort, compute, tmp_path / "0.h5", estimate="expectation")
+def test_the_expectation_needs_no_draws(cohort, tmp_path):
+    content = run(cohort, tmp_path / "0.h5", estimate="expectation")
     assert attributes(tmp_path / "0.h5") == {"draws": 0, "seed": 1}
     gaps = choose_gaps(patches_of(cohort), SETTINGS["gaps"], seed=1)
     interpolator = load_model(Interpolator, cohort.model_file)

@@ -30,7 +30,7 @@ from explainct.due.uncertainty import voxel_weights as module
 from explainct.due.uncertainty.fill_grid import COMPARED, fill_lesion, missing_gaps, predict_gaps
 from explainct.due.uncertainty.grid_planes import lay_planes
 from explainct.due.uncertainty.variance_to_weight import absolute_weights, published_weights
-from explainct.due.uncertainty.voxel_weights import map_weights, training_ids
+from explainct.due.uncertainty.voxel_weights import map_weights
 from explainct.errors import UserError
 from explainct.runtime.checkpoint import save
 
@@ -151,8 +151,7 @@ def fill(planes, patches, interpolator=None, grid=GRID, margin_mm=MARGIN_MM, dra
         grid_lines(LESION, margin_mm, grid),
         interpolator=interpolator or untrained_interpolator(),
         predictor=untrained_predictor(),
-        interpolate_settings=INTERPOLATE | {"draws": draws},
-        settings=UNCERTAINTY | changes,
+        settings=INTERPOLATE | UNCERTAINTY | {"draws": draws} | changes,
         generator=torch.Generator().manual_seed(0),
     )
 
@@ -300,28 +299,31 @@ def test_without_a_gap_the_annotation_stays(cohort, annotated):
     assert np.all(filled["weight"] == 1)
 
 
-def run(cohort, compute, out, **changes):
+def run(cohort, out, part="0", **changes):
     predictor_file = out.parent / "predictor.pt"
     save({"settings": {"width": 8, "latent": 4}, "model": untrained_predictor().state_dict()}, predictor_file)
     map_weights(
         lesions_file=cohort.lesions_file,
         slices_file=cohort.slices_file,
-        lesion_ids=training_ids(pd.read_parquet(cohort.samples_file), shard=0),
+        samples_file=cohort.samples_file,
         interpolator_file=cohort.model_file,
         predictor_file=predictor_file,
+        part=part,
+        browse=changes.pop("browse", 0),
         margin_mm=changes.pop("margin_mm", MARGIN_MM),
         grid=changes.pop("grid", (16, 12, 20)),
-        interpolate_settings=INTERPOLATE | changes.pop("interpolate", {}),
-        settings=UNCERTAINTY | changes,
+        size=changes.pop("size", INTERPOLATE["size"]),
+        settings=INTERPOLATE | UNCERTAINTY | changes,
         seed=0,
-        compute=compute,
-        out=out,
+        device="cpu",
+        threads=1,
+        out_file=out,
     )
     return out
 
 
-def test_file_holds_the_shards_training_lesions(cohort, compute, tmp_path):
-    with h5py.File(run(cohort, compute, tmp_path / "0.h5")) as file:
+def test_file_holds_the_shards_training_lesions(cohort, tmp_path):
+    with h5py.File(run(cohort, tmp_path / "0.h5")) as file:
         assert list(file) == ["LIDC-IDRI-0000-s0-n0", "LIDC-IDRI-0005-s5-n0"]
         for group in file.values():
             types = {name: (group[name].shape, group[name].dtype.name) for name in group}
@@ -336,50 +338,61 @@ def test_file_holds_the_shards_training_lesions(cohort, compute, tmp_path):
             }
 
 
-def test_dropped_slices_never_leak(cohort, compute, tmp_path):
-    before = run(cohort, compute, tmp_path / "before.h5").read_bytes()
+def test_a_shard_without_training_lesions_is_an_empty_file(cohort, tmp_path):
+    with h5py.File(run(cohort, tmp_path / "7.h5", part="7")) as file:
+        assert list(file) == []
+
+
+def test_the_browsed_part_holds_test_lesions(cohort, tmp_path):
+    with h5py.File(run(cohort, tmp_path / "browsed.h5", part="browsed", browse=3)) as file:
+        assert list(file) == ["LIDC-IDRI-0004-s4-n0"]
+        assert file["LIDC-IDRI-0004-s4-n0/weight"].shape == (16, 12, 20)
+
+
+def test_dropped_slices_never_leak(cohort, tmp_path):
+    before = run(cohort, tmp_path / "before.h5").read_bytes()
     with h5py.File(cohort.slices_file, "r+") as file:
         for lesion in file.values():
             flags = np.flatnonzero(lesion["annotated"][:])
             dropped = [k for k in range(flags[0], flags[-1]) if k not in flags]
             lesion["consensus"][dropped] = 1 - lesion["consensus"][dropped]
             lesion["readers"][:, dropped] = 1 - lesion["readers"][:, dropped]
-    assert run(cohort, compute, tmp_path / "after.h5").read_bytes() == before
+    assert run(cohort, tmp_path / "after.h5").read_bytes() == before
 
 
 @pytest.mark.parametrize(
     "changes",
     [
         {"latent_at_inference": "draw"},
-        {"interpolate": {"filling": "autoregressive"}},
+        {"filling": "autoregressive"},
         {"estimate": "expectation"},
         {"mapping": "published"},
     ],
     ids=str,
 )
-def test_every_choice_changes_the_file_and_repeats(cohort, compute, tmp_path, changes):
-    default = run(cohort, compute, tmp_path / "default.h5").read_bytes()
-    first = run(cohort, compute, tmp_path / "first.h5", **changes).read_bytes()
-    again = run(cohort, compute, tmp_path / "again.h5", **changes).read_bytes()
+def test_every_choice_changes_the_file_and_repeats(cohort, tmp_path, changes):
+    default = run(cohort, tmp_path / "default.h5").read_bytes()
+    first = run(cohort, tmp_path / "first.h5", **changes).read_bytes()
+    again = run(cohort, tmp_path / "again.h5", **changes).read_bytes()
     assert first == again != default
 
 
-def test_weights_do_not_depend_on_who_shares_a_shard(cohort, compute, tmp_path):
-    few = run(cohort, compute, tmp_path / "few.h5")
+def test_weights_do_not_depend_on_who_shares_a_shard(cohort, tmp_path):
+    few = run(cohort, tmp_path / "few.h5")
     samples = pd.read_parquet(cohort.samples_file)
     samples.assign(shard=0).to_parquet(cohort.samples_file)
-    with h5py.File(few) as one, h5py.File(run(cohort, compute, tmp_path / "all.h5")) as other:
+    with h5py.File(few) as one, h5py.File(run(cohort, tmp_path / "all.h5")) as other:
         assert set(one) < set(other)
         for name, group in one.items():
             for key in group:
                 np.testing.assert_array_equal(group[key], other[name][key])
 
 
-def test_a_lesion_without_annotation_stops_the_shard_and_leaves_no_file(cohort, compute, tmp_path):
+def test_a_lesion_without_annotation_stops_the_shard_and_leaves_no_file(cohort, tmp_path):
     with h5py.File(cohort.slices_file, "r+") as file:
         file["LIDC-IDRI-0005-s5-n0/annotated"][:] = False
     with pytest.raises(UserError, match="LIDC-IDRI-0005-s5-n0 has no annotated slice"):
-        run(cohort, compute, tmp_path / "weights" / "0.h5")
+        run(cohort, tmp_path / "weights" / "0.h5")
     assert not list((tmp_path / "weights").glob("*.h5"))
 
 
@@ -411,9 +424,9 @@ def lines_mm(lesion, margin_mm, grid):
     ]
 
 
-def filled_lesion(cohort, compute, tmp_path, monkeypatch, lesion, **changes):
+def filled_lesion(cohort, tmp_path, monkeypatch, lesion, **changes):
     monkeypatch.setattr(module, "load_model", lambda kind, path, device: Oracle(CERTAIN))
-    with h5py.File(run(cohort, compute, tmp_path / "0.h5", **changes)) as file:
+    with h5py.File(run(cohort, tmp_path / "0.h5", **changes)) as file:
         return {name: values[:].astype(float) for name, values in file[lesion.lesion_id].items()}
 
 
@@ -423,14 +436,14 @@ def filled_lesion(cohort, compute, tmp_path, monkeypatch, lesion, **changes):
     ("corner", "spacing"), [((100, 200), (0.7, 0.7)), ((100, 200), (0.6, 0.9)), ((2, 509 - 20), (0.7, 0.7))]
 )
 def test_equal_discs_are_filled_with_that_disc_where_it_lies(
-    cohort, compute, tmp_path, monkeypatch, margin_mm, grid, corner, spacing, estimate
+    cohort, tmp_path, monkeypatch, margin_mm, grid, corner, spacing, estimate
 ):
     y, x = np.ogrid[:16, :20]
     centre, radius = np.array([7 * spacing[0], 12 * spacing[1]]), 4.0
     distance = np.hypot(y * spacing[0] - centre[0], x * spacing[1] - centre[1])
     lesion = same_slices(cohort, distance < radius, corner, spacing)
     options = {"margin_mm": margin_mm, "grid": grid, "estimate": estimate}
-    filled = filled_lesion(cohort, compute, tmp_path, monkeypatch, lesion, **options)
+    filled = filled_lesion(cohort, tmp_path, monkeypatch, lesion, **options)
     z, rows, columns = lines_mm(lesion, margin_mm, grid)
     missing = filled["variance"].any((1, 2))
     last = SPACING_Z * (SLICES - 1)
@@ -452,7 +465,7 @@ def test_equal_discs_are_filled_with_that_disc_where_it_lies(
 
 
 @pytest.mark.parametrize(("shape", "spacing"), [((70, 50), (0.7, 0.7)), ((40, 66), (0.8, 0.5))])
-def test_a_lesion_larger_than_the_patch_stays_whole(cohort, compute, tmp_path, monkeypatch, shape, spacing):
+def test_a_lesion_larger_than_the_patch_stays_whole(cohort, tmp_path, monkeypatch, shape, spacing):
     i, j = (np.linspace(-1, 1, 2 * length + 1)[1::2] for length in shape)
     mask = i[:, None] ** 2 + j**2 < 1
     lesion = same_slices(cohort, mask, (100, 200), spacing)
@@ -461,8 +474,8 @@ def test_a_lesion_larger_than_the_patch_stays_whole(cohort, compute, tmp_path, m
     area = mask.sum() * spacing[0] * spacing[1]
     cell = (rows[1] - rows[0]) * (columns[1] - columns[0])
     for size in (32, 112):
-        options = {"margin_mm": 3.0, "grid": grid, "interpolate": {"size": size}}
-        filled = filled_lesion(cohort, compute, tmp_path, monkeypatch, lesion, **options)
+        options = {"margin_mm": 3.0, "grid": grid, "size": size}
+        filled = filled_lesion(cohort, tmp_path, monkeypatch, lesion, **options)
         pixel_mm = max(*spacing, np.max(np.multiply(shape, spacing)) / (size - 8))
         for plane in filled["interpolated"][filled["variance"].any((1, 2))]:
             assert cell * plane.sum() == pytest.approx(area, rel=0.03)

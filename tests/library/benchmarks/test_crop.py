@@ -13,7 +13,7 @@ from explainct.runtime.files import MEBIBYTE, write_json
 
 def test_table_compares_equal_readings_of_the_needed_files(tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark, "REPEATS", 1)
-    benchmark_crop(out=tmp_path / "crop.csv", folder=tmp_path / "work", slices=12, size=64)
+    benchmark_crop(out_file=tmp_path / "crop.csv", tmpdir=tmp_path / "work", slices=12, size=64)
     table = pd.read_csv(tmp_path / "crop.csv").set_index("case")
     assert list(table.columns) == [
         *("seconds_ours", "seconds_other", "speedup", "megabytes_ours", "megabytes_other"),
@@ -58,5 +58,5 @@ def test_opened_files_of_the_folder_are_counted_once(tmp_path):
 
 def test_too_small_a_disk_is_said_first(tmp_path):
     with pytest.raises(UserError, match="MiB are free"):
-        benchmark_crop(out=tmp_path / "crop.csv", folder=tmp_path / "work", slices=10**6, size=10**4)
+        benchmark_crop(out_file=tmp_path / "crop.csv", tmpdir=tmp_path / "work", slices=10**6, size=10**4)
     assert not list((tmp_path / "work").iterdir())
