@@ -46,8 +46,10 @@ def planned_jobs(workflow: Any) -> list[PlannedJob]:
 
     Dry runs call no hook, and hooks are given no jobs.
     """
-    jobs = workflow.dag.needrun_jobs(exclude_finished=False)
-    return [PlannedJob(job.rule.name, job.wildcards_dict, dict(job.params.items())) for job in jobs]
+    return [
+        PlannedJob(job.rule.name, job.wildcards_dict, dict(job.params.items()), str(job.benchmark or ""))
+        for job in workflow.dag.needrun_jobs(exclude_finished=False)
+    ]
 
 
 def jobs_behind(workflow: Any, *rules: str) -> list[JobFiles]:
