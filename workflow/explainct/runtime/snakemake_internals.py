@@ -68,5 +68,8 @@ def jobs_behind(workflow: Any, *rules: str) -> list[JobFiles]:
 
 
 def settings_files(workflow: Any) -> list[str]:
-    """Return the files that settings were read from: those of the command line, and the workflow's own."""
+    """Return the files that settings were read from: those of the command line, and the workflow's own.
+
+    The settings alone do not tell what a file holds twice, and not in which file a mistake is.
+    """
     return [str(path) for path in workflow.configfiles]
