@@ -23,7 +23,7 @@ SHAPE = (9, 24, 32)
 SPACING = (2.5, 0.9, 0.7)
 HOSTILE = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>"
 UP, RIGHT, LEFT = "\ue013", "\ue014", "\ue012"
-SCREENSHOTS = Path(__file__).parents[2] / "results" / "browser"
+SCREENSHOTS = Path(__file__).parents[2] / ".cache" / "browser"
 
 
 def made_up_lesion(lesion_id, seed):

@@ -37,10 +37,17 @@ TINY = {
 
 
 class Project:
-    """A copy of the project's workflow in `folder`, made if it is not there, run by the Snakemake of these tests."""
+    """A copy of the project's workflow in `folder`, made if it is not there, run by the Snakemake of these tests.
+
+    Attributes:
+        python: the interpreter that runs Snakemake.
+        environment: variables that are set on top of those of the tests.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.python = sys.executable
+        self.environment: dict[str, str] = {}
         if folder.exists():
             return
         folder.mkdir(parents=True)
@@ -61,9 +68,9 @@ class Project:
         # The tests' own thread limits must not reach the jobs: results depend on the number of threads.
         environment = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
         return subprocess.Popen(
-            [sys.executable, "-m", "snakemake", *arguments],
+            [self.python, "-m", "snakemake", *arguments],
             cwd=self.folder,
-            env=environment,
+            env=environment | self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

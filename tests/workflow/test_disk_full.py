@@ -30,11 +30,11 @@ OUTPUTS = {
     ),
     "explain_classifier": (f"{RUN}/predictions.parquet", f"{RUN}/explanations.h5"),
     "evaluate_classifier": (f"{RUN}/metrics.parquet", f"{RUN}/lesions.parquet"),
-    "table_1": ("tables/table1.csv", "tables/table1.md", "tables/table1.tex"),
-    "compare_methods": ("tables/differences.csv",),
-    "audit_published": ("tables/audit.csv", "tables/audit.md"),
-    "figure_4": ("figures/demo_figure4.png", "figures/demo_figure4.pdf"),
-    "slice_browser": ("figures/demo_browser.html",),
+    "table_1": ("demo/due/tables/table1.csv", "demo/due/tables/table1.md", "demo/due/tables/table1.tex"),
+    "compare_methods": ("demo/due/tables/differences.csv",),
+    "audit_published": ("published/audit.csv", "published/audit.md"),
+    "figure_4": ("demo/due/figures/figure4.png", "demo/due/figures/figure4.pdf"),
+    "browse_lesions": ("demo/due/browser.html",),
     "export_masks": ("demo/export",),
 }
 """What each stage writes below results/, of one shard and one method; the other figures are written as these are."""
@@ -131,7 +131,7 @@ def stages(project, request):
         ["train_uncertainty"],
         ["map_weights"],
         ["explain_classifier"],
-        ["slice_browser", "figure_4"],
+        ["browse_lesions", "figure_4"],
         ["evaluate_classifier"],
         ["table_1"],
         ["compare_methods"],
@@ -187,7 +187,7 @@ def test_a_disk_that_others_fill_while_a_stage_writes(stages, rules, sign):
 @pytest.mark.parametrize("rules", [["audit_published"]], ids="+".join)
 def test_no_space_for_the_record_of_the_time(stages, rules):
     stages.remove(rules)
-    (stages.results / "benchmarks/audit_published.tsv").unlink()
+    (stages.results / "published/benchmarks/audit_published.tsv").unlink()
     stages.disk.leave(sum(-(-(stages.before / name).stat().st_size // PAGE) * PAGE for name in OUTPUTS[rules[0]]))
     assert "OSError: [Errno 28] No space left on device" in failing(stages.project, *targets(rules))
     assert stages.left(rules) == []

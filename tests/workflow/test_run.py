@@ -22,15 +22,15 @@ AFTER_TRAINING = {
     "table_1",
     "figure_4",
     "figure_5",
-    "figure_table1",
-    "figure_reliability",
+    "table1_figure",
+    "reliability_figure",
     "compare_methods",
-    "slice_browser",
-    "benchmark_stages",
+    "browse_lesions",
+    "stage_times",
     "run_record",
     "default",
 }
-AFTER_RESULTS = {"benchmark_stages", "run_record", "default"}
+AFTER_RESULTS = {"stage_times", "run_record", "default"}
 PREDICTOR_OF_STUDY = {"train_study_model", "sample_study_variance", "train_study_uncertainty"}
 
 
@@ -51,7 +51,7 @@ def edit(finished):
 
 
 def test_table_1_has_every_method_and_metric(finished):
-    table = pd.read_csv(finished.folder / "results/tables/table1.csv")
+    table = pd.read_csv(finished.folder / "results/demo/due/tables/table1.csv")
     columns = ["dataset", "method", "metric", "mean", "std", "n_seeds", "published_mean", "published_std"]
     assert list(table.columns) == columns
     assert set(table.method) == {"due", "res_l"}
@@ -60,11 +60,11 @@ def test_table_1_has_every_method_and_metric(finished):
     assert metrics.nunique() == 1
     assert {"roc_auc", "average_precision", "iou", "precision", "published_precision", "hit_rate"} <= metrics.iloc[0]
     assert table["mean"].between(0, 1).all()
-    assert "semi-synthetic cohort" in (finished.folder / "results/tables/table1.md").read_text()
+    assert "semi-synthetic cohort" in (finished.folder / "results/demo/due/tables/table1.md").read_text()
 
 
 def test_the_record_of_the_run_repeats_it(finished, tmp_path):
-    record = yaml.safe_load((finished.folder / "results/tables/run.yaml").read_text())
+    record = yaml.safe_load((finished.folder / "results/demo/run.yaml").read_text())
     assert record["code"].keys() == {path.stem for path in (ROOT / "workflow/scripts").glob("*.py")}
     assert record["packages"]["torch"] == version("torch")
     assert all(re.match(r"cpu, 1 threads|.+, bfloat16", name) for name in record["devices"]["train_classifier"])
@@ -186,9 +186,9 @@ def test_a_new_setting_reruns_only_what_uses_it(finished):
         "table_1",
         "figure_4",
         "figure_5",
-        "figure_table1",
+        "table1_figure",
         "compare_methods",
-        "benchmark_stages",
+        "stage_times",
         "run_record",
         "default",
     }
@@ -211,14 +211,14 @@ def test_killed_in_training_and_resumed_in_a_folder_with_a_space_gives_the_same_
     log = next((other.folder / "results/demo/logs/train_classifier").glob(f"{killed[0].parts[-4]}_*.log"))
     assert re.search(r"resuming after epoch \d of 3", log.read_text())
     for name in TABLES:
-        here, there = (project.folder / "results/tables" / name for project in (finished, other))
+        here, there = (project.folder / "results/demo/due/tables" / name for project in (finished, other))
         assert here.read_bytes() == there.read_bytes(), name
     for model in sorted((finished.folder / "results/demo").rglob("model.pt")):
         assert (other.folder / model.relative_to(finished.folder)).read_bytes() == model.read_bytes(), model
 
 
 def test_the_chart_of_time_and_memory_has_every_rule_that_ran(finished):
-    stages = pd.read_csv(finished.folder / "results/benchmarks/stages.csv").set_index("stage")
+    stages = pd.read_csv(finished.folder / "results/demo/stages.csv").set_index("stage")
     folder = finished.folder / "results/demo/benchmarks"
     # Another test may have asked for the masks since.
     assert set(stages.index) >= {path.stem for path in folder.iterdir()} - AFTER_RESULTS - {"export_masks"}
@@ -230,26 +230,26 @@ def test_the_chart_of_time_and_memory_has_every_rule_that_ran(finished):
 @pytest.fixture(scope="module")
 def report(finished):
     """What the report holds: its results by path, and its text; made where the SLURM executor has left a table."""
-    table = finished.folder / "results/slurm/efficiency_report_0f1e2d3c-aaaa.csv"
+    table = finished.folder / ".snakemake/slurm_efficiency/efficiency_report_0f1e2d3c-aaaa.csv"
     table.parent.mkdir()
     table.write_text(",JobID,RuleName,CPU Efficiency (%),Memory Usage (%)\n0,101.0,train_classifier,90.7,25.1\n")
     try:
         assert finished.planned() == set()
         status, output = finished.run(
-            "--report", "results/report.html", "--report-stylesheet", "workflow/report/report.css"
+            "--report", "results/demo/report.html", "--report-stylesheet", "workflow/report/report.css"
         )
     finally:
         shutil.rmtree(table.parent)
     assert status == 0, output[-3000:]
-    text = (finished.folder / "results/report.html").read_text()
+    text = (finished.folder / "results/demo/report.html").read_text()
     return json.loads(re.search(r"^ *var results = (\{.+\});$", text, re.M)[1]), text
 
 
 def test_the_report_says_under_each_figure_what_made_it(finished, report):
     results, text = report
-    code = yaml.safe_load((finished.folder / "results/tables/run.yaml").read_text())["code"]
+    code = yaml.safe_load((finished.folder / "results/demo/run.yaml").read_text())["code"]
     pictures = {path for path in results if path.endswith(".png")}
-    assert {"results/figures/demo_figure4.png", "results/benchmarks/stages.png"} < pictures
+    assert {"results/demo/due/figures/figure4.png", "results/demo/stages.png"} < pictures
     for path, result in results.items():
         rule = result["job_properties"]["rule"]
         words = re.sub(r"<[^>]+>|\n", " ", result["caption"])
@@ -261,8 +261,8 @@ def test_the_report_says_under_each_figure_what_made_it(finished, report):
 
 def test_the_report_shows_the_record_and_what_slurm_says(report):
     results, _ = report
-    assert results["results/tables/run.html"]["mime_type"] == "text/html"
-    slurm = results["results/slurm/efficiency_report_0f1e2d3c-aaaa.csv"]
+    assert results["results/demo/run.html"]["mime_type"] == "text/html"
+    slurm = results[".snakemake/slurm_efficiency/efficiency_report_0f1e2d3c-aaaa.csv"]
     assert slurm["labels"] == {"result": "SLURM efficiency 0f1e2d3c (CSV)"}
     assert "sacct" in slurm["caption"]
 

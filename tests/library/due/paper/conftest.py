@@ -10,7 +10,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from explainct.data.samples.tasks import TASKS
-from explainct.runtime.files import write_parquet, write_shards
+from explainct.runtime.files import list_shards, write_parquet
 from explainct.scoring.evaluate.explanation_file import write_explanations
 from explainct.scoring.evaluate.score import score_run
 
@@ -118,7 +118,8 @@ def run(tmp_path_factory):
     files = {
         name: made_up_run(folder / name, strength=value, samples=samples, store=store) for name, value in strengths
     }
-    write_shards([write_weights(folder / "weights.h5", samples)], folder / "weights.csv")
+    weights = write_weights(folder / "weights.h5", samples)
+    list_shards(shard_files=[weights], shards_file=folder / "weights.csv")
     return SimpleNamespace(
         samples=samples,
         store=store,
@@ -126,7 +127,7 @@ def run(tmp_path_factory):
         files=files,
         metrics={name: value["metrics.parquet"] for name, value in files.items()},
         explanations={name: value["explanations.h5"] for name, value in files.items()},
-        weights=folder / "weights.h5",
+        weights=weights,
         samples_file=folder / "samples.parquet",
         lesions_file=folder / "lesions.parquet",
         weights_file=folder / "weights.csv",

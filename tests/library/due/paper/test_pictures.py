@@ -19,7 +19,7 @@ from explainct.due.paper.figure5 import figure_5
 from explainct.due.paper.filled_gap_figure import filled_gap_figure, find_gaps
 from explainct.errors import UserError
 from explainct.report.plot_style import RC, save_figure
-from explainct.runtime.files import write_shards
+from explainct.runtime.files import list_shards
 
 COHORT = "semi-synthetic cohort (demo)"
 
@@ -115,6 +115,6 @@ def test_no_gap_is_said_in_words(run, tmp_path):
     with h5py.File(tmp_path / "full.h5", "w") as file:
         file["a/annotated"] = np.ones(4, bool)
         file["a/variance"] = np.zeros((4, 3, 3), np.float16)
-    write_shards([tmp_path / "full.h5"], tmp_path / "shards.csv")
+    list_shards(shard_files=[tmp_path / "full.h5"], shards_file=tmp_path / "shards.csv")
     with pytest.raises(UserError, match="keep_every"):
         draw_gap(run, tmp_path, tmp_path / "shards.csv")

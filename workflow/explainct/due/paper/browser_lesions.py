@@ -16,7 +16,6 @@ from explainct.data.samples.resample import grid_spacing, spacing_of
 from explainct.learning.explain.postprocess import postprocess
 from explainct.report.plot_style import method_label
 from explainct.report.slice_browser import BrowserLesion, Layer, write_browser
-from explainct.runtime.files import read_shards
 from explainct.scoring.evaluate.explanation_file import read_explanations, read_sample_ids, read_seeds
 from explainct.scoring.evaluate.score import seen_grid
 
@@ -33,7 +32,7 @@ def browse_lesions(
     predictions_files: Sequence[Path],
     explanations_files: Sequence[Path],
     methods: Sequence[str],
-    reading: Mapping[str, Any],
+    reading: dict[str, Any],
     cohort: str,
     html: Path,
 ) -> None:
@@ -52,10 +51,13 @@ def browse_lesions(
         cohort: the cohort in words, for the caption.
         html: the page to write.
     """
+    reader = SampleReader.from_files(
+        lesions_file=lesions_file, slices_file=slices_file, crops_file=crops_file, reading=reading
+    )
     shown = browser_lesions(
         pd.read_parquet(samples_file),
         pd.read_parquet(lesions_file),
-        SampleReader(read_shards(crops_file), slices_file, lesions_file, reading),
+        reader,
         filled_file,
         dict(zip(methods, predictions_files, strict=True)),
         dict(zip(methods, explanations_files, strict=True)),

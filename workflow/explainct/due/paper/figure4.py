@@ -18,7 +18,6 @@ from explainct.data.samples.resample import spacing_of
 from explainct.data.samples.shown_lesions import choose_lesions
 from explainct.learning.explain.postprocess import postprocess
 from explainct.report.plot_style import RC, method_label, save_figure
-from explainct.runtime.files import read_shards
 from explainct.scoring.evaluate.explanation_file import read_explanations, read_sample_ids, read_seeds
 from explainct.scoring.evaluate.score import seen_grid
 from explainct.scoring.metrics.overlap import threshold_metrics
@@ -38,7 +37,7 @@ def figure_4(
     crops_file: Path,
     explanations_files: Sequence[Path],
     methods: Sequence[str],
-    reading: Mapping[str, Any],
+    reading: dict[str, Any],
     threshold: float,
     cohort: str,
     png: Path,
@@ -62,11 +61,14 @@ def figure_4(
         png: picture for the report.
         pdf: picture for a paper.
     """
+    reader = SampleReader.from_files(
+        lesions_file=lesions_file, slices_file=slices_file, crops_file=crops_file, reading=reading
+    )
     with matplotlib.rc_context(RC):
         figure = draw_explanations(
             choose_lesions(pd.read_parquet(samples_file), rows=ROWS),
             pd.read_parquet(lesions_file),
-            SampleReader(read_shards(crops_file), slices_file, lesions_file, reading),
+            reader,
             dict(zip(methods, explanations_files, strict=True)),
             threshold=threshold,
             cohort=cohort,
