@@ -37,7 +37,7 @@ def benchmark_crop(*, out_file: Path, tmpdir: Path, slices: int = 400, size: int
     uncompressed, which SimpleITK needs, and lie in the cache of the operating system for both.
 
     Args:
-        out_file: the CSV file to write, with the columns `case`, `seconds_ours`, `seconds_other`, `speedup` (other / ours),
+        out_file: CSV file to write, with the columns `case`, `seconds_ours`, `seconds_other`, `speedup` (other / ours),
             `megabytes_ours`, `megabytes_other`, `files_opened` (by ours), `slices_needed`, and `equal` (both found the
             same files in the same order, or the same voxels).
         tmpdir: folder where the series is kept while it is read.
