@@ -10,7 +10,11 @@ import torch
 
 
 def levels(steps: int) -> list[float]:
-    """Return the noise levels of a chain of `steps` steps: from 1, pure noise, down to 0, none."""
+    """Return the noise levels of a chain of `steps` steps: from 1, pure noise, down to 0, none.
+
+    >>> levels(4)
+    [1.0, 0.75, 0.5, 0.25, 0.0]
+    """
     return [1 - step / steps for step in range(steps)] + [0.0]
 
 
