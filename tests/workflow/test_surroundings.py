@@ -22,7 +22,13 @@ VARIABLES = {
     "MKL_NUM_THREADS": "3",
     "OPENBLAS_NUM_THREADS": "3",
 }
-SAME = ("ingest/series.parquet", "annotate/lesions.parquet", "annotate/flow.csv", "annotate/flow.png", "annotate/flow.pdf")
+SAME = (
+    "ingest/series.parquet",
+    "annotate/lesions.parquet",
+    "annotate/flow.csv",
+    "annotate/flow.png",
+    "annotate/flow.pdf",
+)
 
 
 @pytest.fixture
