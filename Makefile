@@ -11,7 +11,7 @@ BIN := .venv/bin
 SETTINGS := $(if $(CONFIG),--configfile $(CONFIG))
 DATASET = $(shell PYTHONPATH=workflow $(BIN)/python -m explainct.config $(CONFIG))
 
-.PHONY: demo report test test-slow test-slurm format settings clean
+.PHONY: demo report test test-slow test-slurm format settings layers clean
 
 demo: .venv/installed
 	$(BIN)/python -m snakemake --cores $(CORES) $(SETTINGS)
@@ -45,6 +45,10 @@ format: .venv/installed
 # Writes config/ and the JSON schema anew from workflow/explainct/config.
 settings: .venv/installed
 	PYTHONPATH=workflow $(BIN)/python -m explainct.config.generate
+
+# Draws docs/layers.svg from the imports of the library.
+layers:
+	$(PYTHON) docs/layers.py
 
 # Removes results, never the environment nor what was downloaded to resources/.
 clean:

@@ -59,7 +59,7 @@ def texts() -> dict[str, tuple[Path, str]]:
 def inherited() -> dict[str, str]:
     """Return the rule that each `use rule ... as ...` is made of, by name."""
     text = "".join(path.read_text(encoding="utf-8") for path in RULE_FILES)
-    return {name: base for base, name in re.findall(r"^use rule (\w+) as (\w+) with:", text, re.M)}
+    return {name: base for base, name in re.findall(r"^ *use rule (\w+) as (\w+) with:", text, re.M)}
 
 
 def called(script: Path) -> Callable[..., Any]:

@@ -91,3 +91,36 @@ def test_a_fresh_clone_shows_the_whole_plan(project):
     project.configure({})
     planned = project.planned()
     assert {"fetch_real_ct", "index_series", "train_interpolator", "map_weights", "table_1"} <= planned
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("train.epochs: 3\n", "`train.epochs` is written flat, but sections are nested: write `train: {epochs: 3}`."),
+        ("train:\n  epochs: 3\nseed: 1\ntrain:\n  width: 1\n", "mine.yaml has `train` in line 1 and again in line 4"),
+        ("interpolate:\n  channels: [12]\n", "`interpolate.channels.0` is 12: input should be a multiple of 8."),
+        ("cluster:\n  resources: mine.csv\n", "mine.csv has a row for 'trian_interpolator', which is no rule."),
+    ],
+)
+def test_a_wrong_file_of_settings_is_answered_before_anything_runs(project, text, sentence):
+    (project.folder / "mine.yaml").write_text(text)
+    (project.folder / "mine.csv").write_bytes(
+        b"\xef\xbb\xbfrule;gpu;mem_mb;runtime;disk_mb\r\ntrian_interpolator;1;;;\r\n"
+    )
+    assert sentence in failing(project, "--configfile", "mine.yaml")
+
+
+def test_a_table_of_one_changed_row_is_enough(project):
+    project.configure({"cluster": {"resources": "mine.csv"}})
+    (project.folder / "mine.csv").write_bytes(
+        b"\xef\xbb\xbfrule;gpu;mem_mb;runtime;disk_mb\r\nfetch_real_ct;;777;;\r\n"
+    )
+    status, output = project.run("-n", "fetch_real_ct")
+    assert status == 0, output
+    assert "mem_mb=777" in output
+
+
+def test_a_rule_without_a_row_in_the_projects_table_is_named(project):
+    table = project.folder / "config/resources.csv"
+    table.write_text(table.read_text().replace("index_series", "fetch_index"))
+    assert "config/resources.csv has no row for index_series" in failing(project)

@@ -98,7 +98,7 @@ def test_the_table_of_requests_has_a_row_for_each_rule_in_their_order():
     names = []
     for file in included:
         text = (ROOT / "workflow/rules" / file).read_text(encoding="utf-8")
-        names += re.findall(r"^rule (\w+):", text, re.M)
+        names += re.findall(r"^ *(?:rule|use rule \w+ as) (\w+)", text, re.M)
     assert {f"{ROOT}/workflow/rules/{file}" for file in included} == {str(path) for path in RULE_FILES}
     assert list(REQUESTS) == names
 

@@ -8,18 +8,14 @@ from pathlib import Path
 
 from explainct.config import methods
 from explainct.learning.losses.registry import LOSSES
-from explainct.learning.networks.registry import network_entry
 from explainct.runtime.code_hash import all_hashes, code_hash
 from explainct.data.datasets.dataset import module_of
 from explainct.data.datasets.fingerprint import folders_state
 from explainct.data.datasets.registry import dataset_of, downloads
-from explainct.data.samples.tasks import find_task
 from explainct.runtime.snakemake_internals import is_main_process
 from explainct.runtime.requests import growing
 
 DATASET = config["dataset"]
-TASK = find_task(config["train"]["task"]).name
-NETWORK = network_entry(config["train"]["network"])
 RESULTS = f"results/{DATASET}"
 # The jobs that made the results, as written when a run starts.
 JOB_LIST = f"{RESULTS}/logs/jobs.json"
@@ -179,6 +175,12 @@ def training_arguments(wildcards):
     }
 
 
+def weights_of(wildcards):
+    """Return the list of weights, as input of the training of a method; without supervision none."""
+    supervised = methods.METHODS[wildcards.method].loss
+    return f"{RESULTS}/due/uncertainty/weights/shards.csv" if supervised else []
+
+
 def training_code(wildcards):
     """Return a hash of a training's code: with its network and its explanation loss, which it imports by name."""
     loss = methods.METHODS[wildcards.method].loss
@@ -191,7 +193,7 @@ def evaluation_arguments(wildcards):
         "task": TASK,
         "sees": methods.METHODS[wildcards.method].sees,
         "threshold": config["evaluate"]["threshold"],
-        "reading": READING,
+        "reading": pick("samples", "margin_mm", "grid"),
     }
 
 

@@ -5,7 +5,7 @@ rule train_classifier:
     """Train one method with one seed; a cut job goes on where it stopped."""
     input:
         **SAMPLES,
-        weights_file="<results>/due/uncertainty/weights/shards.csv",
+        weights_file=weights_of,
     output:
         model_files="<classifiers>/{method}/n{n}_lambda{lam}/seed{seed}/model.pt",
         history_files="<classifiers>/{method}/n{n}_lambda{lam}/seed{seed}/history.csv",
@@ -37,6 +37,8 @@ use rule train_classifier as train_all_seeds with:
         "<benchmarks>/train_all_seeds/{method}_n{n}_lambda{lam}.tsv"
     wildcard_constraints:
         method="|".join(not_yet_trained()) or NOTHING,
+    resources:
+        **asks("train_all_seeds"),
 
 
 ruleorder: train_all_seeds > train_classifier

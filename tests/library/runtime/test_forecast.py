@@ -1,5 +1,7 @@
 """What a run is said to take before it starts."""
 
+from pathlib import Path
+
 import pytest
 from toy import run_toy
 
@@ -7,30 +9,43 @@ from explainct.runtime.forecast import PlannedJob, forecast, seconds_by_job
 from explainct.runtime.requests import Request
 
 REQUESTS = {"train": Request(1, 2000, 60, 300), "table": Request(0, 500, 30, 10)}
-TRAIN = PlannedJob("train", {"method": "due", "n": "4", "seed": "0"}, {"arguments": {"epochs": 3}, "code": "1f"})
-TABLE = PlannedJob("table", {}, {"arguments": {}, "code": "2e"})
+TRAIN = PlannedJob(
+    "train",
+    {"method": "due", "n": "4", "seed": "0"},
+    {"arguments": {"epochs": 3}, "code": "1f"},
+    "results/lidc/benchmarks/train/due/0.tsv",
+)
+TABLE = PlannedJob("table", {}, {"arguments": {}, "code": "2e"}, "results/published/benchmarks/table.tsv")
 
 
 @pytest.fixture
-def record(tmp_path):
-    """Write the record of a job as Snakemake does with `benchmark-extended`, and return its folder."""
+def record(tmp_path, monkeypatch):
+    """Write the record of a job as Snakemake does with `benchmark-extended`."""
+    monkeypatch.chdir(tmp_path)
 
-    def write(job, seconds, name="a/b.tsv"):
-        path = tmp_path / name
+    def write(job, seconds, name=TRAIN.benchmark):
+        path = Path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         head = "s\th:m:s\trule_name\twildcards\tparams\tinput_size_mb\n"
         path.write_text(f"{head}{seconds}\t0:00:01\t{job.rule}\t{job.wildcards}\t{job.params}\t{{'a \"b': 1.5}}\n")
-        return tmp_path
 
     return write
 
 
 def test_the_time_of_a_job_is_the_median_of_its_equals(record):
     for seed, seconds in enumerate((10, 30, 50)):
-        folder = record(TRAIN._replace(wildcards={**TRAIN.wildcards, "seed": str(seed)}), seconds, f"train/{seed}.tsv")
-    record(TABLE, 2, "table.tsv")
-    assert seconds_by_job(folder) == {TRAIN.key(): 30, TABLE.key(): 2}
-    assert seconds_by_job(folder / "none") == {}
+        job = TRAIN._replace(wildcards={**TRAIN.wildcards, "seed": str(seed)})
+        record(job, seconds, f"results/lidc/benchmarks/train/due/{seed}.tsv")
+    record(TABLE, 2, TABLE.benchmark)
+    folders = ["results/lidc/benchmarks", "results/published/benchmarks"]
+    assert seconds_by_job([*folders, "none"]) == {TRAIN.key(): 30, TABLE.key(): 2}
+    assert seconds_by_job(folders[1:]) == {TABLE.key(): 2}
+    assert [TRAIN.records(), TABLE.records(), TABLE._replace(benchmark="").records()] == [*folders, ""]
+
+
+def test_records_of_another_dataset_do_not_count(record):
+    record(TRAIN, 36, "results/demo/benchmarks/train/due/0.tsv")
+    assert "by the records" not in forecast([TRAIN], REQUESTS)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +61,8 @@ def test_the_time_of_a_job_is_the_median_of_its_equals(record):
     ids=["code", "seed", "settings", "samples", "method", "rule"],
 )
 def test_only_records_of_these_settings_count(record, change, counts):
-    text = forecast([TRAIN], REQUESTS, record(TRAIN._replace(**change), 36))
+    record(TRAIN._replace(**change), 36)
+    text = forecast([TRAIN], REQUESTS)
     assert ("by the records of equal jobs" in text) is counts
     assert ("for train without such a record" in text) is not counts
 
@@ -58,14 +74,14 @@ def test_only_records_of_these_settings_count(record, change, counts):
 )
 def test_a_record_that_does_not_say_its_settings_does_not_count(tmp_path, text):
     (tmp_path / "train.tsv").write_text(text)
-    assert seconds_by_job(tmp_path) == {}
+    assert seconds_by_job([tmp_path]) == {}
 
 
 def test_records_count_where_there_are_some_and_limits_elsewhere(record):
-    folder = record(TRAIN, 720)
-    text = forecast([TRAIN] * 10 + [TABLE] * 4 + [PlannedJob("default", {}, {})], REQUESTS, folder)
+    record(TRAIN, 720)
+    text = forecast([TRAIN] * 10 + [TABLE] * 4 + [PlannedJob("default", {}, {})], REQUESTS)
     assert "14 jobs" in text
-    assert f"2.0 h of jobs that can use a GPU and 0 min of others by the records of equal jobs in {folder};" in text
+    assert "2.0 h of jobs that can use a GPU and 0 min of others by the records of equal jobs in results/lidc/" in text
     assert "at most 0 min of jobs that can use a GPU and 2.0 h of others for table without such a record" in text
     assert "at most 3.0 GB" in text
 
@@ -74,12 +90,14 @@ def test_records_count_where_there_are_some_and_limits_elsewhere(record):
     ("seconds", "text"), [(36, "6 min of"), (720, "2.0 h of"), (5_000_000, "13,889 h of"), (0, "0 min of")]
 )
 def test_times_are_written_as_people_do(record, seconds, text):
-    assert f"{text} jobs that can use a GPU" in forecast([TRAIN] * 10, REQUESTS, record(TRAIN, seconds))
+    record(TRAIN, seconds)
+    assert f"{text} jobs that can use a GPU" in forecast([TRAIN] * 10, REQUESTS)
 
 
-def test_nothing_is_said_of_what_there_is_not(record, tmp_path):
-    assert "by the records" not in forecast([TRAIN, TABLE], REQUESTS, tmp_path)
-    assert "without such" not in forecast([TRAIN], REQUESTS, record(TRAIN, 1))
+def test_nothing_is_said_of_what_there_is_not(record):
+    assert "by the records" not in forecast([TRAIN, TABLE], REQUESTS)
+    record(TRAIN, 1)
+    assert "without such" not in forecast([TRAIN], REQUESTS)
 
 
 TOY = """
@@ -91,7 +109,7 @@ from explainct.runtime.requests import Request
 from explainct.runtime.snakemake_internals import planned_jobs
 
 def say():
-    logger.warning(forecast(planned_jobs(workflow), {"train": Request(1, 2000, 60, 300)}, "benchmarks"))
+    logger.warning(forecast(planned_jobs(workflow), {"train": Request(1, 2000, 60, 300)}))
 
 logger.addHandler(OnEvent(LogEvent.RUN_INFO, say))
 

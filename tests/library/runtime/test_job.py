@@ -168,7 +168,11 @@ def rule(arguments=None, **parts):
     """Return the `snakemake` of a rule's job, with nothing in the parts that are not given."""
     names = {"input": {}, "output": {}, "wildcards": {}, **parts}
     params = {"arguments": arguments or {}, "code": "abc"}
-    return SimpleNamespace(rule="a_rule", params=params, threads=2, resources={"tmpdir": "/tmp"}, **names)
+    config = {"train": {"threads": 2}}
+    # One core is all that Snakemake may use.
+    return SimpleNamespace(
+        rule="a_rule", params=params, threads=1, config=config, resources={"tmpdir": "/tmp"}, **names
+    )
 
 
 def train(

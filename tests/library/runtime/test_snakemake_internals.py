@@ -62,6 +62,19 @@ def test_jobs_behind_a_rule_are_all_that_it_depends_on(tmp_path):
         assert f"BEHIND {json.dumps(behind)}" in output, output
 
 
+def test_settings_files_are_those_of_the_workflow_and_of_the_command_line(tmp_path):
+    for name in ("own.yaml", "other.yaml"):
+        (tmp_path / name).write_text("epochs: 3\n")
+    toy = (
+        HEAD + CHAIN + 'configfile: "own.yaml"\nprint("FILES", *(Path(one).name for one in settings_files(workflow)))\n'
+    )
+    assert "FILES own.yaml\n" in run_toy(tmp_path, toy, "-n")
+    line = next(
+        one for one in run_toy(tmp_path, toy, "-n", "--configfile", "other.yaml").splitlines() if "FILES" in one
+    )
+    assert set(line.split()[1:]) == {"own.yaml", "other.yaml"}
+
+
 def test_a_process_that_runs_a_job_is_not_the_main_one(tmp_path):
     toy = HEAD + (
         'with open("processes", "a") as file:\n    print(is_main_process(workflow), file=file)\n'

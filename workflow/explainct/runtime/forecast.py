@@ -18,11 +18,12 @@ ALIKE = {"lam", "seed", "shard"}
 
 
 class PlannedJob(NamedTuple):
-    """A job that is going to run: its rule, wildcards and params."""
+    """A job that is going to run: its rule, wildcards, params, and its benchmark's path, empty where it has none."""
 
     rule: str
     wildcards: Mapping[str, Any]
     params: Mapping[str, Any]
+    benchmark: str = ""
 
     def key(self) -> str:
         """Return what decides how long a job takes, as text: its rule and settings, but not its code."""
@@ -30,16 +31,21 @@ class PlannedJob(NamedTuple):
         settings = {name: value for name, value in self.params.items() if name != "code"}
         return json.dumps([self.rule, wildcards, settings], sort_keys=True, default=str)
 
+    def records(self) -> str:
+        """Return the folder `benchmarks` that the job's benchmark lies in: that of its dataset; or nothing."""
+        folder, named, _ = self.benchmark.rpartition("benchmarks/")
+        return f"{folder}benchmarks" if named else ""
 
-def seconds_by_job(benchmarks: str | Path) -> dict[str, float]:
+
+def seconds_by_job(folders: Iterable[str | Path]) -> dict[str, float]:
     """Return the median time in seconds of the jobs that ran before, by `PlannedJob.key`.
 
     Args:
-        benchmarks: folder with a dataset's records in Snakemake's extended format (option `benchmark-extended`), which
-            hold a job's rule, wildcards and params as Python values; records without them are left out.
+        folders: folders with records in Snakemake's extended format (option `benchmark-extended`), which hold a job's
+            rule, wildcards and params as Python values; records without them are left out.
     """
     seconds: dict[str, list[float]] = {}
-    for path in Path(benchmarks).rglob("*.tsv"):
+    for path in (path for folder in folders for path in Path(folder).rglob("*.tsv")):
         # Snakemake writes values as they are, without quotes.
         head, *rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()] or [[]]
         for row in rows:
@@ -58,16 +64,16 @@ def _job(rule: str | None, wildcards: str | None, params: str | None) -> Planned
         return None
 
 
-def forecast(jobs: Iterable[PlannedJob], requests: Mapping[str, Request], benchmarks: str | Path) -> str:
+def forecast(jobs: Iterable[PlannedJob], requests: Mapping[str, Request]) -> str:
     """Return a sentence on the time and disk that jobs will take, and what it is derived from.
 
     Args:
         jobs: the jobs; those of rules without a row in `requests` only collect files and take nothing.
         requests: the table of requests; its run times and disk are limits.
-        benchmarks: folder with the records of the dataset's earlier jobs.
     """
     jobs = [job for job in jobs if job.rule in requests]
-    seconds = seconds_by_job(benchmarks)
+    folders = sorted({job.records() for job in jobs} - {""})
+    seconds = seconds_by_job(folders)
     known: Counter[str] = Counter()
     limits: Counter[str] = Counter()
     for job in jobs:
@@ -77,7 +83,7 @@ def forecast(jobs: Iterable[PlannedJob], requests: Mapping[str, Request], benchm
             known[job.rule] += time / SECONDS_PER_HOUR
     parts = [f"{len(jobs)} jobs"]
     if known:
-        parts.append(f"{_hours(known, requests)} by the records of equal jobs in {benchmarks}")
+        parts.append(f"{_hours(known, requests)} by the records of equal jobs in {', '.join(folders)}")
     if limits:
         names = ", ".join(limits) if len(limits) <= 5 else f"{len(limits)} rules"
         parts.append(f"at most {_hours(limits, requests)} for {names} without such a record")

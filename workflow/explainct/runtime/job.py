@@ -46,7 +46,7 @@ def bound(function: Callable[..., Any], snakemake: Any) -> dict[str, Any]:
 
     Args:
         function: what the job computes; its annotations say what a value becomes.
-        snakemake: the job's input, output, params, wildcards, threads and resources.
+        snakemake: the job's input, output, params, wildcards, resources, and all settings.
 
     Raises:
         UserError: a name is missing, unknown, or given twice.
@@ -54,7 +54,9 @@ def bound(function: Callable[..., Any], snakemake: Any) -> dict[str, Any]:
     arguments = snakemake.params.get("arguments", {})
     given = [dict(snakemake.input.items()), dict(snakemake.output.items()), dict(arguments)]
     offered = dict(snakemake.wildcards.items()) | {
-        "threads": snakemake.threads,
+        # Not the threads of the rule: Snakemake lowers them to the cores that it may use, and sums in another number of
+        # threads have other last digits.
+        "threads": snakemake.config["train"]["threads"],
         "code": snakemake.params.get("code"),
         "tmpdir": snakemake.resources.get("tmpdir"),
     }

@@ -46,8 +46,10 @@ def planned_jobs(workflow: Any) -> list[PlannedJob]:
 
     Dry runs call no hook, and hooks are given no jobs.
     """
-    jobs = workflow.dag.needrun_jobs(exclude_finished=False)
-    return [PlannedJob(job.rule.name, job.wildcards_dict, dict(job.params.items())) for job in jobs]
+    return [
+        PlannedJob(job.rule.name, job.wildcards_dict, dict(job.params.items()), str(job.benchmark or ""))
+        for job in workflow.dag.needrun_jobs(exclude_finished=False)
+    ]
 
 
 def jobs_behind(workflow: Any, *rules: str) -> list[JobFiles]:
@@ -66,5 +68,8 @@ def jobs_behind(workflow: Any, *rules: str) -> list[JobFiles]:
 
 
 def settings_files(workflow: Any) -> list[str]:
-    """Return the files that settings were read from: those of the command line, and the workflow's own."""
+    """Return the files that settings were read from: those of the command line, and the workflow's own.
+
+    The settings alone do not tell what a file holds twice, and not in which file a mistake is.
+    """
     return [str(path) for path in workflow.configfiles]

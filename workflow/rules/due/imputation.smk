@@ -187,5 +187,7 @@ use rule map_weights as fill_browsed with:
         "<logs>/fill_browsed.log",
     benchmark:
         "<benchmarks>/fill_browsed.tsv"
+    resources:
+        **asks("fill_browsed"),
     params:
         arguments={**WEIGHTS, "part": "browsed", **pick("evaluate", "browse")},

@@ -78,6 +78,8 @@ use rule train_uncertainty as train_study_uncertainty with:
         "<study>/logs/train_uncertainty.log",
     benchmark:
         "<study>/benchmarks/train_uncertainty.tsv"
+    resources:
+        **asks("train_study_uncertainty"),
 
 
 rule fill_hidden_slices:

@@ -179,7 +179,7 @@ def test_nobody_listens(remote):
     with pytest.raises(
         UserError, match=r"s3://bucket/1-2-3-1/ could not be fetched: the connection failed \(NewConnectionError\)"
     ):
-        remote.download(server=nobody, threads=1)
+        remote.download(server=nobody, connections=1)
 
 
 def test_a_server_that_is_down_is_not_asked_for_every_series(remote, monkeypatch):
@@ -187,7 +187,7 @@ def test_a_server_that_is_down_is_not_asked_for_every_series(remote, monkeypatch
     remote.store.faults["/bucket/"] = itertools.repeat(403)
     remote.store.pause_s = 0.05
     with pytest.raises(UserError, match=r"0 of 3 series are complete; 1\.2\.3\.1 failed\. s3://"):
-        remote.download(threads=1)
+        remote.download(connections=1)
     assert len(remote.store.asked) < 3
 
 
@@ -278,7 +278,7 @@ def start(remote, **settings):
         "download_archive(**p, server=Server(a.pop('endpoint')), **a)"
     )
     arguments = remote.arguments("nih_pancreas", remote.folder)
-    arguments |= {"threads": 1, "endpoint": remote.store.endpoint, **settings}
+    arguments |= {"connections": 1, "endpoint": remote.store.endpoint, **settings}
     command = [sys.executable, "-c", code, json.dumps(arguments, default=str)]
     environment = {**os.environ, "PYTHONPATH": str(WORKFLOW)}
     # Tests that run in the background ignore interrupts, and what they start would do so too.
@@ -313,7 +313,7 @@ def test_a_killed_download_goes_on(remote):
 
 def test_an_interrupted_download_ends_at_once(remote):
     remote.store.pause_s = 0.2
-    process = start(remote, threads=2)
+    process = start(remote, connections=2)
     wait_for_files(remote, 2)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=5)
@@ -325,7 +325,7 @@ def test_an_interrupted_download_ends_at_once(remote):
 def test_progress_is_logged(remote, monkeypatch, caplog):
     monkeypatch.setattr(progress, "EVERY_S", 0)
     with caplog.at_level(logging.INFO):
-        remote.download(threads=1)
+        remote.download(connections=1)
     lines = [record.getMessage() for record in caplog.records if "series," in record.getMessage()]
     assert lines[0].startswith("0 of 3 series, 0.00 of 0.00 GB, ")
     assert lines[-1].startswith("3 of 3 series, 0.00 of 0.00 GB, ")

@@ -7,7 +7,6 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from explainct.errors import UserError
-from explainct.runtime.files import write_shards
 from explainct.scoring.evaluate.confounders import (
     FEATURE_SETS,
     auc_interval,
@@ -166,7 +165,7 @@ def test_the_table_is_that_of_the_files(tmp_path):
     samples = samples.assign(shard=0)
     samples.to_parquet(tmp_path / "samples.parquet")
     lesions.to_parquet(tmp_path / "lesions.parquet")
-    write_shards([tmp_path / "0.h5"], tmp_path / "shards.csv")
+    pd.DataFrame({"path": [tmp_path / "0.h5"]}).to_csv(tmp_path / "shards.csv", index=False)
     probe_confounders(
         lesions_file=tmp_path / "lesions.parquet",
         samples_file=tmp_path / "samples.parquet",

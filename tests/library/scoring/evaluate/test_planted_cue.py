@@ -78,7 +78,7 @@ def test_each_mode_has_the_predictions_of_its_images(samples, tmp_path, dims):
 
 
 def test_the_table_has_the_means_over_seeds(samples, tmp_path):
-    table = cued(tmp_path, samples, 3, tmp_path / "cued.parquet")
+    table = cued(samples, 3, tmp_path / "cued.parquet")
     files = {"methods": ["due", "gradia"], "cued_files": [tmp_path / "cued.parquet"] * 2}
     paths = {"csv": tmp_path / "cue.csv", "md": tmp_path / "cue.md"}
     cue_table(**files, cohort="made-up cohort", strength=0.9, **paths)

@@ -22,7 +22,7 @@ def download_archive(
     receipt_file: Path,
     archive: str,
     archives: Mapping[str, str | None],
-    threads: int = 4,
+    connections: int = 4,
     patients: Sequence[str] = (),
     server: Server = PUBLIC,
 ) -> None:
@@ -37,7 +37,7 @@ def download_archive(
             server tells no MD5).
         archive: the archive's name.
         archives: the folder of each archive, as the settings name it; without one it is that of the receipt's name.
-        threads: series that are fetched at the same time.
+        connections: series that are fetched at the same time.
         patients: public ids of the patients wanted, all when empty.
         server: where the series lie, and how patiently it is asked.
 
@@ -54,7 +54,7 @@ def download_archive(
         write_csv(pd.DataFrame(receipts), receipt_file)
         tar_file.unlink()
     else:
-        receipts = fetch_all(rows, folder, server, threads)
+        receipts = fetch_all(rows, folder, server, connections)
         write_csv(pd.DataFrame(receipts).sort_values("series_uid"), receipt_file)
 
 

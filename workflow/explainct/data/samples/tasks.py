@@ -25,9 +25,8 @@ def argmax(logits: "torch.Tensor") -> "torch.Tensor":
 
 def cross_entropy(logits: "torch.Tensor", classes: "torch.Tensor") -> "torch.Tensor":
     """Return the mean cross-entropy of logits [B, K] and true classes [B], a scalar."""
-    from torch.nn import (
-        functional,
-    )  # here: the workflow reads this module for the tasks' names, and torch takes seconds
+    # Imported here: the workflow reads this module for the tasks' names, and torch takes seconds.
+    from torch.nn import functional
 
     return functional.cross_entropy(logits, classes)
 

@@ -136,9 +136,8 @@ def fill_hidden(
         size: largest edge of a patch in pixels.
         seed: seed of the noise.
         device: where the generator of the noise lives.
-        out_file: HDF5 file; a group per d with a group per nodule: `mean`, `variance` [M, h, w], and for a method that
-            draws the first `draws` [8, M, h, w]; attribute `seconds_per_1000` slices of CPU time. And the table
-            `growing`.
+        out_file: HDF5 file; a group per d with a group per nodule: `mean`, `variance` [M, h, w]; of methods that draw
+            the first `draws` [8, M, h, w]; attribute `seconds_per_1000` slices of CPU time. And the table `growing`.
     """
     patches = [patches_of(nodule, size) for nodule in nodules]
     parts = [slice(start, start + LESIONS_AT_ONCE) for start in range(0, len(nodules), LESIONS_AT_ONCE)]

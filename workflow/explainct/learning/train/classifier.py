@@ -45,7 +45,7 @@ def train_classifier(
     slices_file: Path,
     samples_file: Path,
     crops_file: Path,
-    weights_file: Path,
+    weights_file: Path | None,
     model_files: Sequence[Path],
     history_files: Sequence[Path],
     method: str,
@@ -66,7 +66,7 @@ def train_classifier(
         slices_file: the file `annotate/slices.h5`.
         samples_file: the table `samples/samples.parquet`.
         crops_file: list of the files of crops.
-        weights_file: list of the files of interpolated annotations and weights.
+        weights_file: list of the files of interpolated annotations and weights; none without supervision.
         model_files: the classifiers to write, `.../seed{seed}/model.pt`; a run that was cut goes on from the
             `last.pt` beside them.
         history_files: tables to write beside them, one row an epoch: losses, and the validation score.
@@ -93,7 +93,7 @@ def train_classifier(
         store=SampleReader.from_files(
             lesions_file=lesions_file, slices_file=slices_file, crops_file=crops_file, reading=reading
         ),
-        weight_files=read_shards(weights_file),
+        weight_files=read_shards(weights_file) if weights_file else [],
         settings={**settings, "lambda": lam},
         compute=choose_compute(device, threads),
         model_files=model_files,
