@@ -1,4 +1,4 @@
-"""Slices with known shapes, what is known around wanted ones, and networks that know the answer."""
+"""Slices with known shapes, what is known around target slices, and networks that know the answer."""
 
 from dataclasses import replace
 
@@ -54,7 +54,7 @@ def around_of(
     shown: list[bool] | None = None,
     pixel_mm: float = 0.7,
 ) -> Surroundings:
-    """Return what is known around one wanted slice, given the slices in four context slices."""
+    """Return what is known around one target slice, given the four context slices."""
     return Surroundings(
         fields=torch.from_numpy(np.stack([clipped_field(patch) for patch in context_slices]))[None],
         disagreement=disagreement_of(context_slices)[None],
@@ -76,7 +76,7 @@ def several(*parts: Surroundings) -> Surroundings:
 
 
 def three_slices() -> Surroundings:
-    """Return what is known around three wanted slices, of which the second lacks both outer context_slices."""
+    """Return what is known around three target slices, of which the second lacks both outer context slices."""
     hooks = [SHAPES["hook"], SHAPES["moved"], SHAPES["disc"], SHAPES["ring"]]
     return several(
         around_of(hooks, [0, 2, 5, 7], 3),
@@ -123,7 +123,7 @@ class Known(torch.nn.Module):
 
 
 def shown_nearest(planes: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
-    """Be sure that the wanted slice is the nearest annotated one; the noisy slice comes before the conditions."""
+    """Be sure that the target slice is the nearest annotated one; the noisy slice comes before the conditions."""
     return 10_000 * planes[:, 1:2]
 
 

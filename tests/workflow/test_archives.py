@@ -69,8 +69,7 @@ def test_idcs_layout_gives_the_same_table_as_the_demos(finished, tmp_path, proje
     ]
     pd.testing.assert_frame_equal(*series)
     assert project.planned("cohort_flow", *settings_files("lidc")) == set()
-    file = next((tmp_path / "archive").rglob("*.dcm"))
-    os.utime(file, (1, 1))
+    (next((tmp_path / "archive").rglob("*.dcm")).parent / "added.dcm").touch()
     assert "index_series" in project.planned("cohort_flow", *settings_files("lidc"))
 
 

@@ -36,7 +36,7 @@ class PublishedWeights:
         self.gaps = [torch.arange(low + 1, high) for low, high in known.unfold(0, 2, 1).tolist() if high > low + 1]
         self.missing = torch.cat(self.gaps).to(device)
         self.known_mm, self.missing_mm = (planes[None].float().to(device) for planes in (known, self.missing))
-        self.contexts = interpolate(target[:, known.to(device)], (size, size))
+        self.contexts = interpolate(target[:, known.to(device)], (size, size))  # [B, C, S, S]
         self.fields = outline_fields(self.contexts)
         self.shown = torch.ones(1, len(known), dtype=torch.bool, device=device)
         self.pixel_mm = torch.ones(1, device=device)
@@ -53,7 +53,7 @@ class PublishedWeights:
             fields=self.fields[own],
             latent="draw",
         )
-        variance = interpolate(predicted.variance, tuple(self.plane), mode="bilinear")[0]
+        variance = interpolate(predicted.variance, tuple(self.plane), mode="bilinear")[0]  # [M, H, W]
         weights = torch.ones(self.known_mm.shape[1] + len(self.missing), *self.plane, device=variance.device)
         for gap, values in zip(self.gaps, torch.sigmoid(-variance).split([len(gap) for gap in self.gaps]), strict=True):
             low, high = values.aminmax()
@@ -94,9 +94,9 @@ def published_step(
             weighed.append(weights.of(sample))
         features.retain_grad()
         own_logits[0, batch[1][sample]].backward(retain_graph=True)
-        raw = torch.einsum("bcdhw,bc->bdhw", features, features.grad.mean((2, 3, 4)))
+        raw = torch.einsum("bcdhw,bc->bdhw", features, features.grad.mean((2, 3, 4)))  # [1, d, h, w]
         maps.append(postprocess(raw.float(), target.shape[1:], "due"))
-    explanation = published_loss(torch.cat(maps), target[lesions].float(), torch.stack(weighed))
+    explanation = published_loss(torch.cat(maps), target[lesions].float(), torch.stack(weighed))  # [B, D, H, W] each
     optimizer.zero_grad()
     (prediction + explanation).backward()
     optimizer.step()

@@ -79,9 +79,9 @@ def benchmark_supervision(
 def _random_batch(size: int, grid: tuple[int, int, int], compute: Compute) -> Batch:
     """Return a batch of `size` samples, lesions and neighbours by turns."""
     generator = torch_generator(0, "benchmark")
-    images, target, weights = torch.rand(3, size, *grid, generator=generator)
+    images, target, weights = torch.rand(3, size, *grid, generator=generator)  # [B, D, H, W] each
     labels = (torch.arange(size) + 1).remainder(2)
-    present = labels[:, None, None, None]
+    present = labels[:, None, None, None]  # [B, 1, 1, 1]
     target, weights = present * (target > 0.9).float(), present * weights
     images, target, weights = (values.to(compute.device) for values in (images[:, None], target, weights))
     return images, labels, target, weights

@@ -60,7 +60,7 @@ def test_nothing_to_score_is_said(record, make_dataset):
 
 
 def full_gap(wanted: int):
-    """Return a gap between slices that are all inside, whose wanted slices are random."""
+    """Return a gap between slices that are all inside, whose target slices are random."""
     truth = (np.random.default_rng(0).random((wanted, 16, 16)) > 0.5).astype(np.float32)
     full = np.ones((1, 16, 16))
     lesion = lesion_of([*full, *truth, *full], np.arange(wanted + 2))
@@ -95,7 +95,7 @@ def test_gaps_of_all_sizes_count_slice_by_slice(interpolator, settings):
 
 
 def nearest_pairs(gaps):
-    """Return the nearer context and the truth of each wanted slice."""
+    """Return the nearer context and the truth of each target slice."""
     for gap in gaps:
         for t, truth in zip(gap.t, gap.truth, strict=True):
             yield gap.contexts[1 if t <= 0.5 else 2] > 0, truth > 0

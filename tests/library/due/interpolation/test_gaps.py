@@ -1,4 +1,4 @@
-"""Gaps: the four context slices around them, positions, what is hidden, and what is known of each wanted slice."""
+"""Gaps: the four context slices around them, positions, what is hidden, and what is known of each target slice."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The flat list of missing slices and its padded form hold the same values."""
+"""The flat list of target slices and its padded form hold the same values."""
 
 import torch
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What the network is told of a wanted slice: the same upside down, nothing of what is hidden, always finite."""
+"""What the network is told of a target slice: the same upside down, nothing of what is hidden, always finite."""
 
 from dataclasses import replace
 from itertools import product

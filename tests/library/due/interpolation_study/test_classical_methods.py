@@ -147,9 +147,9 @@ def test_beside_a_shape_without_an_inner_pixel_slices_are_empty_and_then_copied(
     low[20 : 20 + thin.shape[0], 20 : 20 + thin.shape[1]] = True
     assert not between(low, high, gap).any()
     assert not between(high, low, gap).any()
-    kept, kept_mm, wanted_mm = np.stack([low, high, high]), np.array([0.0, 2.5, 5.0]), np.array([1.25, 3.75])
-    np.testing.assert_array_equal(morphological(kept, kept_mm, wanted_mm), [low & False, high])
-    np.testing.assert_array_equal(morphological_filled(kept, kept_mm, wanted_mm), [low, high])
+    kept, kept_mm, target_mm = np.stack([low, high, high]), np.array([0.0, 2.5, 5.0]), np.array([1.25, 3.75])
+    np.testing.assert_array_equal(morphological(kept, kept_mm, target_mm), [low & False, high])
+    np.testing.assert_array_equal(morphological_filled(kept, kept_mm, target_mm), [low, high])
 
 
 @needs_itk

@@ -75,9 +75,9 @@ def test_equal_slices_are_filled_with_that_slice(name):
 )
 def test_upside_down_is_the_same(name, masks, wanted):
     filler = (VALUES | OUTLINES)[name]
-    kept_mm, wanted_mm = np.array([0.0, 1.7, 4.0]), np.sort(wanted)
-    filled = filler(masks, kept_mm, wanted_mm)
-    turned = filler(masks[::-1], np.sort(-kept_mm), np.sort(-wanted_mm))[::-1]
+    kept_mm, target_mm = np.array([0.0, 1.7, 4.0]), np.sort(wanted)
+    filled = filler(masks, kept_mm, target_mm)
+    turned = filler(masks[::-1], np.sort(-kept_mm), np.sort(-target_mm))[::-1]
     np.testing.assert_allclose(filled, turned, atol=1e-9)
 
 

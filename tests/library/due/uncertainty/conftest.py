@@ -28,7 +28,10 @@ def cohort(tmp_path: Path) -> SimpleNamespace:
     split = ["train", "train", "validation", "train", "test", "train"]
     pd.DataFrame({"patient_id": lesions["patient_id"], "split": split}).to_parquet(files.splits_file)
     samples = lesions[["lesion_id", "patient_id"]].assign(split=split, shard=[0, 1, 0, 1, 0, 0])
-    pd.concat([samples.assign(label=1), samples.assign(label=0)]).to_parquet(files.samples_file)
+    parts = [
+        samples.assign(label=label, sample_id=samples["lesion_id"] + end) for label, end in ((1, "-p"), (0, "-n00"))
+    ]
+    pd.concat(parts).to_parquet(files.samples_file)
     with h5py.File(files.slices_file, "w") as file:
         for number, lesion_id in enumerate(lesions["lesion_id"]):
             consensus = ellipsoid(number)

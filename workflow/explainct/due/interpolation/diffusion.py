@@ -19,7 +19,7 @@ PURE_NOISE = 0.5
 
 
 class Interpolator(OutlineModel):
-    """A diffusion model of a wanted slice, given the annotated slices around it and the distances in mm.
+    """A diffusion model of a target slice, given the annotated slices around it and the distances in mm.
 
     Differs from the published one: distances are inputs (Eq. 3 has none), and so are the next annotated slices beyond
     the gap; noise levels are continuous; and the network predicts the probability that a pixel is inside instead of
@@ -45,9 +45,9 @@ class Interpolator(OutlineModel):
             generator: source of levels, noise, orientations and hidden contexts.
         """
         around = hide_some(batch.around, generator)
-        planes = torch.cat([condition(around), batch.target[:, None]], dim=1)
+        planes = torch.cat([condition(around), batch.target[:, None]], dim=1)  # [B, P + 1, S, S]
         planes = turned_at_random(planes, generator)
-        known, target = planes[:, :-1], planes[:, -1:]
+        known, target = planes[:, :-1], planes[:, -1:]  # [B, P, S, S], [B, 1, S, S]
         level, pure = (torch.rand(len(planes), generator=generator, device=generator.device) for _ in range(2))
         level = torch.where(pure < PURE_NOISE, torch.ones_like(level), level).to(planes.device)
         noisy = with_noise(2 * target - 1, level, _noise(target, generator))
@@ -55,7 +55,7 @@ class Interpolator(OutlineModel):
 
     @torch.no_grad()
     def expect(self, around: Surroundings, generator: torch.Generator) -> torch.Tensor:
-        """Return the mean of all draws of wanted slices [N, S, S] in [0, 1]: the first step of the chain.
+        """Return the mean of all draws of target slices [N, S, S] in [0, 1]: the first step of the chain.
 
         Args:
             around: what is known of the slices.
@@ -69,11 +69,11 @@ class Interpolator(OutlineModel):
             / ORIENTATIONS
             for known in self.known_parts(around)
         ]
-        return torch.cat(parts)
+        return torch.cat(parts)  # [N, S, S]
 
     @torch.no_grad()
     def sample(self, around: Surroundings, *, draws: int, steps: int, generator: torch.Generator) -> torch.Tensor:
-        """Draw wanted slices, in each of the eight orientations in turn.
+        """Draw target slices, in each of the eight orientations in turn.
 
         Args:
             around: what is known of the slices.
@@ -86,16 +86,16 @@ class Interpolator(OutlineModel):
         """
         copies = math.ceil(draws / ORIENTATIONS)
         parts = [self._draw(known, draws, steps, generator) for known in self.known_parts(around, copies)]
-        return torch.cat(parts, dim=1)
+        return torch.cat(parts, dim=1)  # [T, N, S, S]
 
     def _draw(self, known: torch.Tensor, draws: int, steps: int, generator: torch.Generator) -> torch.Tensor:
         """Draw slices [T, B, S, S], 0 or 1, given what is known of them [B, P, S, S]."""
         drawn = known.new_empty((draws, *known[:, 0].shape))
         for number in range(min(draws, ORIENTATIONS)):
-            mine = drawn[number::ORIENTATIONS]
-            planes = turned(known, number).repeat(len(mine), 1, 1, 1)
-            slices = self._denoise(planes, steps, generator)
-            mine[:] = turned_back(slices[:, 0], number).unflatten(0, mine.shape[:2])
+            mine = drawn[number::ORIENTATIONS]  # [n, B, S, S], a view
+            planes = turned(known, number).repeat(len(mine), 1, 1, 1)  # [n * B, P, S, S]
+            slices = self._denoise(planes, steps, generator)  # [n * B, 1, S, S]
+            mine[:] = turned_back(slices[:, 0], number).unflatten(0, mine.shape[:2])  # [n, B, S, S]
         return drawn
 
     def _denoise(self, known: torch.Tensor, steps: int, generator: torch.Generator) -> torch.Tensor:
@@ -110,6 +110,7 @@ class Interpolator(OutlineModel):
     def _probability(self, known: torch.Tensor, noisy: torch.Tensor, level: float) -> torch.Tensor:
         """Return the probability that pixels are inside [B, 1, S, S]."""
         levels_of_all = torch.full((len(known),), level, device=known.device)
+        # [B, 1 + P, S, S] to [B, 1, S, S]
         return self.network(torch.cat([noisy, known], dim=1), levels_of_all).sigmoid()
 
 

@@ -1,4 +1,4 @@
-"""Filling gaps of any patch size: draws of the diffusion interpolator for all their wanted slices, and their mean."""
+"""Filling gaps of any patch size: draws of the diffusion interpolator for all their target slices, and their mean."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ Filling = Literal["direct", "autoregressive"]
 def draw_gaps(
     interpolator: Interpolator, gaps: Sequence[Gap], settings: dict[str, Any], generator: torch.Generator
 ) -> list[torch.Tensor]:
-    """Return draws [T, M, S, S], 0 or 1, of the wanted slices of each gap.
+    """Return draws [T, M, S, S], 0 or 1, of the target slices of each gap.
 
     `direct` draws every slice from the annotated ones, all gaps of a patch size in one batch. `autoregressive` (DUE,
     section 4.2) goes upwards, and each slice is drawn from the one drawn before it and the annotated slices above.
@@ -34,17 +34,17 @@ def draw_gaps(
     filled: dict[int, torch.Tensor] = {}
     for numbers in by_size(gaps).values():
         group = [gaps[number] for number in numbers]
-        drawn = interpolator.sample(surroundings(group), **chain)
+        drawn = interpolator.sample(surroundings(group), **chain)  # [T, N, S, S]
         filled |= dict(zip(numbers, drawn.split([len(gap.z) for gap in group], dim=1), strict=True))
     return [filled[number] for number in range(len(gaps))]
 
 
 def expect_gaps(interpolator: Interpolator, gaps: Sequence[Gap], generator: torch.Generator) -> list[torch.Tensor]:
-    """Return the mean of all draws [M, S, S], in [0, 1], of the wanted slices of each gap, in one step."""
+    """Return the mean of all draws [M, S, S], in [0, 1], of the target slices of each gap, in one step."""
     filled: dict[int, torch.Tensor] = {}
     for numbers in by_size(gaps).values():
         group = [gaps[number] for number in numbers]
-        mean = interpolator.expect(surroundings(group), generator)
+        mean = interpolator.expect(surroundings(group), generator)  # [N, S, S]
         filled |= dict(zip(numbers, mean.split([len(gap.z) for gap in group]), strict=True))
     return [filled[number] for number in range(len(gaps))]
 
@@ -58,7 +58,7 @@ def _one_after_another(
     filled = []
     for z in gap.z:
         around = replace(around, z=torch.full((draws,), float(z)))
-        drawn = interpolator.sample(around, draws=1, steps=settings["steps"], generator=generator)[0]
+        drawn = interpolator.sample(around, draws=1, steps=settings["steps"], generator=generator)[0]  # [T, S, S]
         filled.append(drawn)
         fields = torch.from_numpy(np.stack([clipped_field(patch) for patch in drawn.cpu().numpy()]))
         around = replace(
@@ -68,9 +68,10 @@ def _one_after_another(
             context_z=_pushed(around.context_z, around.z),
             shown=_pushed(around.shown, torch.ones(draws, dtype=torch.bool)),
         )
-    return torch.stack(filled, dim=1)
+    return torch.stack(filled, dim=1)  # [T, M, S, S]
 
 
 def _pushed(context_slices: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
     """Return context slices [T, 4, ...] with a new slice [T, ...] right below, which moves the one below down."""
+    # [T, 4, ...]
     return torch.cat([context_slices[:, BELOW : BELOW + 1], below[:, None], context_slices[:, BELOW + 1 :]], dim=1)

@@ -12,12 +12,12 @@ from explainct.due.interpolation.slice_patches import LesionPatches
 CONTEXT_SLICES = 4
 """Annotated slices that are looked at: two below the gap and two above it, in ascending z."""
 BELOW, ABOVE = 1, 2
-"""Slots of the two slices that bound the gap."""
+"""Places of the two context slices that bound the gap."""
 
 
 @dataclass(frozen=True, eq=False)
 class Gap:
-    """Slices wanted between two annotated slices, and what is known around them.
+    """Target slices between two annotated slices, and what is known around them.
 
     Attributes:
         lesion_id: name of the lesion.
@@ -25,10 +25,10 @@ class Gap:
         fields: their signed distance fields, float32 [4, S, S] in [-1, 1]; 0 where there is no slice.
         disagreement: share of readers minus contexts, float32 [4, S, S] in [-1, 1]; 0 where there is no slice.
         context_z: their positions in mm, float64 [4]; 0 where there is no slice.
-        shown: which context_slices hold a slice, bool [4].
+        shown: which context slices the lesion has, bool [4].
         pixel_mm: size of a patch pixel in mm.
-        z: positions of the wanted slices in mm, float64 [M], ascending, strictly between the two inner context slices.
-        truth: the wanted slices where they are known, float32 [M, S, S] in [0, 1]; else None.
+        z: positions of the target slices in mm, float64 [M], ascending, strictly between the two inner context slices.
+        truth: the target slices where they are known, float32 [M, S, S] in [0, 1]; else None.
     """
 
     lesion_id: str
@@ -48,21 +48,21 @@ class Gap:
 
     @property
     def t(self) -> np.ndarray:
-        """Relative positions of the wanted slices between the two inner context slices [M], strictly in (0, 1)."""
+        """Relative positions of the target slices between the two inner context slices [M], strictly in (0, 1)."""
         low, high = self.context_z[BELOW], self.context_z[ABOVE]
         return (self.z - low) / (high - low)
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What is known around N wanted slices of one patch size.
+    """What is known around N target slices of one patch size.
 
     Attributes:
         fields: signed distance fields of the contexts [N, 4, S, S] in [-1, 1].
         disagreement: share of readers who outlined a pixel, minus the consensus [N, 4, S, S] in [-1, 1].
         context_z: their positions in mm [N, 4].
         shown: which of them are shown, bool [N, 4]; the others must not matter.
-        z: position of each wanted slice in mm [N].
+        z: position of each target slice in mm [N].
         pixel_mm: size of a patch pixel in mm [N].
     """
 
@@ -77,7 +77,7 @@ class Surroundings:
         return len(self.z)
 
     def __getitem__(self, rows: torch.Tensor | slice) -> "Surroundings":
-        """Return those of some wanted slices."""
+        """Return those of some target slices."""
         return Surroundings(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def to(self, device: torch.device) -> "Surroundings":
@@ -94,13 +94,13 @@ def gap_between(
         lesion: the lesion's patches.
         kept: numbers of the slices that may be seen, ascending.
         lower: place in `kept` of the slice below the gap.
-        z: positions of the wanted slices in mm [M].
-        truth: the wanted slices [M, S, S], where they are known.
+        z: positions of the target slices in mm [M].
+        truth: the target slices [M, S, S], where they are known.
     """
     places = lower + np.arange(CONTEXT_SLICES) - BELOW
     shown = (places >= 0) & (places < len(kept))
     slices = np.asarray(kept)[places.clip(0, len(kept) - 1)]
-    mask = shown[:, None, None]
+    mask = shown[:, None, None]  # [4, 1, 1]
     return Gap(
         lesion_id=lesion.lesion_id,
         contexts=lesion.patches[slices] * mask,
@@ -134,10 +134,10 @@ def hold_out_gaps(patches: Sequence[LesionPatches], every: int) -> list[Gap]:
 
 
 def surroundings(gaps: Sequence[Gap]) -> Surroundings:
-    """Return what is known around all wanted slices of gaps of one patch size, gap after gap."""
-    rows = np.repeat(np.arange(len(gaps)), [len(gap.z) for gap in gaps])
+    """Return what is known around all target slices of gaps of one patch size, gap after gap."""
+    rows = np.repeat(np.arange(len(gaps)), [len(gap.z) for gap in gaps])  # [N], the gap of each target slice
     return Surroundings(
-        fields=torch.from_numpy(np.stack([gap.fields for gap in gaps])[rows]),
+        fields=torch.from_numpy(np.stack([gap.fields for gap in gaps])[rows]),  # [G, 4, S, S] to [N, 4, S, S]
         disagreement=torch.from_numpy(np.stack([gap.disagreement for gap in gaps])[rows]),
         context_z=torch.from_numpy(np.stack([gap.context_z for gap in gaps])[rows]).float(),
         shown=torch.from_numpy(np.stack([gap.shown for gap in gaps])[rows]),

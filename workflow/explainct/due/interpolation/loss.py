@@ -29,7 +29,7 @@ def hide_some(around: Surroundings, generator: torch.Generator) -> Surroundings:
     return replace(
         around,
         shown=around.shown & ~hidden.to(around.shown.device),
-        disagreement=around.disagreement * ~agreed.to(around.disagreement.device)[:, None, None, None],
+        disagreement=around.disagreement * ~agreed.to(around.disagreement.device)[:, None, None, None],  # [B, 1, 1, 1]
     )
 
 
@@ -44,6 +44,6 @@ def outline_loss(logits: torch.Tensor, target: torch.Tensor, around: Surrounding
         target: share of annotation [B, 1, S, S] in [0, 1].
         around: what is known of the slices, before any of it was hidden.
     """
-    entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none").sum((1, 2, 3))
-    near = (around.fields[:, BELOW : ABOVE + 1] >= -NEAR / REACH).any(dim=1).sum((1, 2))
+    entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none").sum((1, 2, 3))  # [B]
+    near = (around.fields[:, BELOW : ABOVE + 1] >= -NEAR / REACH).any(dim=1).sum((1, 2))  # [B, 2, S, S] to [B]
     return (entropy / near.clamp(min=1)).mean()

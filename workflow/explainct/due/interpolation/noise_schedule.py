@@ -29,7 +29,7 @@ def signal_and_noise(level: torch.Tensor | float) -> tuple[torch.Tensor, torch.T
 
 def with_noise(clean: torch.Tensor, level: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
     """Return slices [B, 1, S, S] with noise of levels [B] (Ho et al., 2020, Eq. 4)."""
-    signal, spread = signal_and_noise(level[:, None, None, None])
+    signal, spread = signal_and_noise(level[:, None, None, None])  # [B, 1, 1, 1]
     return torch.where(level[:, None, None, None] >= 1, noise, signal * clean + spread * noise)
 
 

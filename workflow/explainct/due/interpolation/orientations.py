@@ -27,5 +27,5 @@ def turned_at_random(patches: torch.Tensor, generator: torch.Generator) -> torch
     """Return patches [B, C, S, S], each example in one of the eight orientations, drawn with equal chances."""
     chosen = torch.rand(3, len(patches), generator=generator, device=generator.device).to(patches.device) < 0.5
     for flip, axis in ((chosen[0], -1), (chosen[1], -2)):
-        patches = torch.where(flip[:, None, None, None], patches.flip(axis), patches)
+        patches = torch.where(flip[:, None, None, None], patches.flip(axis), patches)  # [B, 1, 1, 1] over [B, C, S, S]
     return torch.where(chosen[2][:, None, None, None], patches.mT, patches)

@@ -1,4 +1,4 @@
-"""The plain regression U-Net: the peer that a diffusion interpolator has to be measured against."""
+"""The regression U-Net: the baseline method that the diffusion interpolator is compared with."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from explainct.due.interpolation.unet import OutlineModel, condition
 
 
 class Regression(OutlineModel):
-    """Predicts the probability that each pixel of a wanted slice is inside, with the diffusion's U-Net and inputs.
+    """Predicts the probability that each pixel of a target slice is inside, with the diffusion's U-Net and inputs.
 
     Args:
         settings: the settings `interpolate`; `channels` is used.
@@ -33,14 +33,14 @@ class Regression(OutlineModel):
             generator: source of orientations and hidden contexts.
         """
         around = hide_some(batch.around, generator)
-        planes = torch.cat([condition(around), batch.target[:, None]], dim=1)
+        planes = torch.cat([condition(around), batch.target[:, None]], dim=1)  # [B, P + 1, S, S]
         planes = turned_at_random(planes, generator)
         level = torch.ones(len(planes), device=planes.device)
         return outline_loss(self.network(planes[:, :-1], level), planes[:, -1:], batch.around)
 
     @torch.no_grad()
     def expect(self, around: Surroundings) -> torch.Tensor:
-        """Return the probability [N, S, S] that each pixel of wanted slices is inside, over all eight orientations.
+        """Return the probability [N, S, S] that each pixel of target slices is inside, over all eight orientations.
 
         Args:
             around: what is known of the slices; the result is on the model's device.
@@ -49,5 +49,5 @@ class Regression(OutlineModel):
         for planes in self.known_parts(around):
             level = torch.ones(len(planes), device=planes.device)
             views = (turned_back(self.network(turned(planes, k), level).sigmoid(), k) for k in range(ORIENTATIONS))
-            parts.append(sum(views)[:, 0] / ORIENTATIONS)
-        return torch.cat(parts)
+            parts.append(sum(views)[:, 0] / ORIENTATIONS)  # [B, 1, S, S] to [B, S, S]
+        return torch.cat(parts)  # [N, S, S]

@@ -141,7 +141,7 @@ def _shares(centres: np.ndarray, width: float, length: int) -> torch.Tensor:
     For intervals of width 1 these are the weights of linear interpolation.
     """
     pixels = np.arange(length)
-    start = np.maximum(centres[:, None] - width / 2, pixels - 0.5)
+    start = np.maximum(centres[:, None] - width / 2, pixels - 0.5)  # [n, 1] and [length] to [n, length]
     stop = np.minimum(centres[:, None] + width / 2, pixels + 0.5)
     return torch.from_numpy((stop - start) / width).clamp_min(0).float()
 

@@ -47,10 +47,12 @@ class _Group:
     pixel_mm: torch.Tensor
 
     def batch(self, rows: torch.Tensor) -> Batch:
-        context_slices = self.context_slices[rows]
+        context_slices = self.context_slices[rows]  # [B, 4]
         shown = context_slices >= 0
         fields, disagreement = (
-            values[context_slices.clamp(min=0)] * shown[:, :, None, None] for values in (self.fields, self.disagreement)
+            # [n, S, S] by [B, 4] to [B, 4, S, S]
+            values[context_slices.clamp(min=0)] * shown[:, :, None, None]
+            for values in (self.fields, self.disagreement)
         )
         around = Surroundings(fields, disagreement, self.context_z[rows], shown, self.z[rows], self.pixel_mm[rows])
         return Batch(self.patches[self.hidden[rows]], around)
@@ -112,11 +114,11 @@ def _group(lesions: Sequence[LesionPatches], max_gap: int) -> _Group:
             pixel_mm.append(lesion.pixel_mm)
         first += len(lesion.patches)
     return _Group(
-        patches=torch.from_numpy(np.concatenate([lesion.patches for lesion in lesions])),
+        patches=torch.from_numpy(np.concatenate([lesion.patches for lesion in lesions])),  # [A, S, S] to [n, S, S]
         fields=torch.from_numpy(np.concatenate([lesion.fields for lesion in lesions])),
         disagreement=torch.from_numpy(np.concatenate([lesion.disagreement for lesion in lesions])),
         hidden=torch.tensor(hidden),
-        context_slices=torch.from_numpy(np.stack(context_slices)),
+        context_slices=torch.from_numpy(np.stack(context_slices)),  # [E, 4], E examples
         context_z=torch.from_numpy(np.stack(context_z)).float(),
         z=torch.tensor(z, dtype=torch.float32),
         pixel_mm=torch.tensor(pixel_mm, dtype=torch.float32),

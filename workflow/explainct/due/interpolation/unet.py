@@ -1,4 +1,4 @@
-"""The network of the learned interpolators: a U-Net that knows four slices around the wanted one, and distances."""
+"""The network of the learned interpolators: a U-Net that knows four slices around the target slice, and distances."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -28,13 +28,13 @@ DISAGREEMENT = 0.3
 """How much the readers' disagreement counts in what a side is chosen by, next to the fields."""
 NUMBERS = 6
 BELOW_FIRST, ABOVE_FIRST = (1, 2, 0, 3), (2, 1, 3, 0)
-"""Order of the context_slices: the nearer side, the farther one, then the next slice on either side."""
+"""Order of the context slices: the nearer side, the farther one, then the next slice on either side."""
 PLANES = 3 * CONTEXT_SLICES + 2 + NUMBERS
 """Channels of `condition`."""
 
 
 class ConditionalUNet(nn.Module):
-    """A U-Net over what `condition` says of a wanted slice and, for the diffusion, over the noisy slice.
+    """A U-Net over what `condition` says of a target slice and, for the diffusion, over the noisy slice.
 
     Args:
         channels: channels per level, multiples of 8, at most three levels; each further one halves the resolution.
@@ -69,12 +69,13 @@ class ConditionalUNet(nn.Module):
             planes: the noisy slice, if any, and `condition` [B, P, S, S]; S is a multiple of 8.
             level: noise level of each slice in [0, 1] [B].
         """
+        # [B, 4 P, S / 2, S / 2] to [B, 4, S / 2, S / 2]
         folded = self.unet(F.pixel_unshuffle(planes, FOLD), 1000 * level)
-        return F.pixel_shuffle(folded, FOLD).float()
+        return F.pixel_shuffle(folded, FOLD).float()  # [B, 1, S, S]
 
 
 class OutlineModel(nn.Module):
-    """A model of whether the pixels of a wanted slice are inside: its U-Net, and the settings to build it again.
+    """A model of whether the pixels of a target slice are inside: its U-Net, and the settings to build it again.
 
     Args:
         settings: the settings `interpolate`; `channels` is used.
@@ -95,14 +96,14 @@ class OutlineModel(nn.Module):
         return next(self.parameters()).device
 
     def known_parts(self, around: Surroundings, copies: int = 1) -> Iterator[torch.Tensor]:
-        """Yield `condition` of wanted slices on the model's device, in parts of which `copies` fit into memory."""
+        """Yield `condition` of target slices on the model's device, in parts of which `copies` fit into memory."""
         pixels = copies * around.fields.shape[-1] ** 2
         for rows in torch.arange(len(around)).split(max(PIXELS_AT_ONCE[self.device.type] // pixels, 1)):
             yield condition(around[rows].to(self.device))
 
 
 def condition(around: Surroundings) -> torch.Tensor:
-    """Return what is known of wanted slices as planes [B, 20, S, S].
+    """Return what is known of target slices as planes [B, 20, S, S].
 
     Four fields, four flags and four maps of the readers' disagreement: nearest annotated slice first, then the farther
     side, then the next ones on either side; the blend of the two inner fields, as they lie and with their centroids
@@ -114,19 +115,21 @@ def condition(around: Surroundings) -> torch.Tensor:
     """
     above_first = _nearer_side_first(around)
     orders = torch.tensor([BELOW_FIRST, ABOVE_FIRST], device=above_first.device)
-    context_slices = orders[above_first.long()]
-    rows = torch.arange(len(around), device=context_slices.device)[:, None]
-    shown = around.shown[rows, context_slices]
+    context_slices = orders[above_first.long()]  # [2, 4] by [B] to [B, 4]
+    rows = torch.arange(len(around), device=context_slices.device)[:, None]  # [B, 1]
+    shown = around.shown[rows, context_slices]  # [B, 4]
     fields, disagreement = (
-        values[rows, context_slices] * shown[:, :, None, None] for values in (around.fields, around.disagreement)
+        # [B, 4, S, S]
+        values[rows, context_slices] * shown[:, :, None, None]
+        for values in (around.fields, around.disagreement)
     )
-    near, far, beyond_near, beyond_far = _distances(around, context_slices, shown).unbind(1)
+    near, far, beyond_near, beyond_far = _distances(around, context_slices, shown).unbind(1)  # [B] each
     gap = near + far
     t = near / gap
-    both = (shown[:, 0] & shown[:, 1])[:, None, None, None]
+    both = (shown[:, 0] & shown[:, 1])[:, None, None, None]  # [B, 1, 1, 1]
     aligned = _blend(_centred(fields[:, :2], t), t)
     pixel = around.pixel_mm
-    numbers = torch.stack(
+    numbers = torch.stack(  # [B, 6]
         [
             4 * t - 1,
             (gap / TYPICAL_GAP_MM).log(),
@@ -138,14 +141,16 @@ def condition(around: Surroundings) -> torch.Tensor:
         dim=1,
     )
     size = fields.shape[-2:]
+    # [B, 4, S, S], [B, 6, S, S]
     flags, numbers = (values[:, :, None, None].expand(-1, -1, *size) for values in (shown.to(fields.dtype), numbers))
+    # [B, 4 + 4 + 4 + 1 + 1 + 6, S, S]
     return torch.cat([fields, flags, 2 * disagreement, _blend(fields, t) * both, aligned * both, numbers], dim=1)
 
 
 def _nearer_side_first(around: Surroundings) -> torch.Tensor:
     """Return whether the side above comes first [B]."""
     distance = (around.context_z - around.z[:, None]).abs()
-    below, above = distance.masked_fill(~around.shown, torch.inf)[:, [BELOW, ABOVE]].unbind(1)
+    below, above = distance.masked_fill(~around.shown, torch.inf)[:, [BELOW, ABOVE]].unbind(1)  # [B, 4] to twice [B]
     # Rounded positions must not decide which of two equally distant slices is nearer.
     tie = (below - above).abs() < 1e-3 * torch.minimum(below, above).clamp(min=1e-3)
     return torch.where(tie | (below == above), _larger_side_above(around, distance), above < below)
@@ -157,11 +162,11 @@ def _larger_side_above(around: Surroundings, distance: torch.Tensor) -> torch.Te
     The first number in which the sides differ decides: the content of both slices, that of the inner and of the outer
     one, and last the distances [B, 4] in mm, since equal slices may lie at different ones.
     """
-    numbers = torch.cat([_content(around), (distance * around.shown).double()[..., None]], dim=2)
-    inner, outer = (numbers[:, ABOVE + beyond] - numbers[:, BELOW - beyond] for beyond in (0, 1))
-    differences = torch.cat([(inner + outer)[:, :1], inner[:, :2], outer, inner[:, 2:]], dim=1)
+    numbers = torch.cat([_content(around), (distance * around.shown).double()[..., None]], dim=2)  # [B, 4, 3]
+    inner, outer = (numbers[:, ABOVE + beyond] - numbers[:, BELOW - beyond] for beyond in (0, 1))  # [B, 3] each
+    differences = torch.cat([(inner + outer)[:, :1], inner[:, :2], outer, inner[:, 2:]], dim=1)  # [B, 7]
     least = differences.new_tensor([SUMMATION_ERROR] * 5 + [0, 0])
-    deciding = (differences.abs() > least).int().argmax(1, keepdim=True)
+    deciding = (differences.abs() > least).int().argmax(1, keepdim=True)  # [B, 1]
     return differences.gather(1, deciding)[:, 0] > 0
 
 
@@ -173,12 +178,12 @@ def _content(around: Surroundings) -> torch.Tensor:
     """
     edge = around.fields.shape[-1]
     offset = torch.arange(edge, device=around.fields.device, dtype=torch.float64) - (edge - 1) / 2
-    weight = 1 + 0.01 * (offset[:, None] ** 2 + offset**2) / edge**2
+    weight = 1 + 0.01 * (offset[:, None] ** 2 + offset**2) / edge**2  # [S, 1] and [S] to [S, S]
     inside = (around.fields + DISAGREEMENT * around.disagreement).double() * around.shown[:, :, None, None]
-    content = (inside * weight).sum((2, 3)) + 1e-3 * ((inside > 0) * weight).sum((2, 3))
+    content = (inside * weight).sum((2, 3)) + 1e-3 * ((inside > 0) * weight).sum((2, 3))  # [B, 4]
     # Any numbers without symmetry would do.
-    uneven = torch.arange(edge**2, device=inside.device, dtype=torch.float64).sin().unflatten(0, (edge, edge))
-    return torch.stack([content, (inside * uneven).sum((2, 3))], dim=2)
+    uneven = torch.arange(edge**2, device=inside.device, dtype=torch.float64).sin().unflatten(0, (edge, edge))  # [S, S]
+    return torch.stack([content, (inside * uneven).sum((2, 3))], dim=2)  # [B, 4, 2]
 
 
 def _distances(around: Surroundings, context_slices: torch.Tensor, shown: torch.Tensor) -> torch.Tensor:
@@ -187,18 +192,18 @@ def _distances(around: Surroundings, context_slices: torch.Tensor, shown: torch.
     A far side that is not shown counts as far as the near one; with neither shown, both are a usual distance away.
     Next ones that are not shown have 0.
     """
-    z = around.context_z.gather(1, context_slices)
+    z = around.context_z.gather(1, context_slices)  # [B, 4]
     distance = torch.where(shown, (z - around.z[:, None]).abs(), 0).clamp(min=0)
     usual = TYPICAL_DISTANCE * around.pixel_mm
     least = 1e-3 * around.pixel_mm
     near = torch.where(shown[:, 0], distance[:, 0].maximum(least), usual)
     far = torch.where(shown[:, 1], distance[:, 1].maximum(least), near)
-    return torch.stack([near, far, distance[:, 2], distance[:, 3]], dim=1)
+    return torch.stack([near, far, distance[:, 2], distance[:, 3]], dim=1)  # [B, 4]
 
 
 def _blend(pair: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
     """Return the fields of the nearer and the farther slice [B, >= 2, S, S] mixed at relative position t [B]."""
-    t = t[:, None, None, None]
+    t = t[:, None, None, None]  # [B, 1, 1, 1]
     return (1 - t) * pair[:, :1] + t * pair[:, 1:2]
 
 
@@ -206,15 +211,15 @@ def _centred(pair: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
     """Return two fields [B, 2, S, S] moved so that both centroids lie on the line between them, at t [B]."""
     size = pair.shape[-1]
     inside = (pair > 0).to(pair.dtype)
-    mass = inside.sum((2, 3)).clamp(min=1)
+    mass = inside.sum((2, 3)).clamp(min=1)  # [B, 2]
     at = torch.arange(size, device=pair.device, dtype=pair.dtype) - (size - 1) / 2
-    centroid = torch.stack([inside.sum(2) @ at, inside.sum(3) @ at], dim=2) / mass[..., None]
-    place = (1 - t)[:, None] * centroid[:, 0] + t[:, None] * centroid[:, 1]
+    centroid = torch.stack([inside.sum(2) @ at, inside.sum(3) @ at], dim=2) / mass[..., None]  # [B, 2, 2], (x, y)
+    place = (1 - t)[:, None] * centroid[:, 0] + t[:, None] * centroid[:, 1]  # [B, 2]
     # Sampling positions are in half edges of the patch, columns first.
-    shift = (centroid - place[:, None]).flatten(0, 1) * 2 / size
-    matrix = torch.eye(2, 3, device=pair.device, dtype=pair.dtype).expand(len(shift), 2, 3).clone()
+    shift = (centroid - place[:, None]).flatten(0, 1) * 2 / size  # [2 B, 2]
+    matrix = torch.eye(2, 3, device=pair.device, dtype=pair.dtype).expand(len(shift), 2, 3).clone()  # [2 B, 2, 3]
     matrix[:, :, 2] = shift
-    patches = pair.flatten(0, 1)[:, None]
+    patches = pair.flatten(0, 1)[:, None]  # [2 B, 1, S, S]
     grid = F.affine_grid(matrix, list(patches.shape), align_corners=False)
     moved = F.grid_sample(patches, grid, padding_mode="border", align_corners=False)
-    return moved[:, 0].unflatten(0, pair.shape[:2])
+    return moved[:, 0].unflatten(0, pair.shape[:2])  # [B, 2, S, S]

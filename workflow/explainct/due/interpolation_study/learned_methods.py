@@ -95,7 +95,7 @@ def _by_regression(model: Regression, gaps: Sequence[Gap], _: torch.Generator) -
     filled: dict[int, Filled] = {}
     for numbers in by_size(gaps).values():
         group = [gaps[number] for number in numbers]
-        means = model.expect(surroundings(group)).split([len(gap.z) for gap in group])
+        means = model.expect(surroundings(group)).split([len(gap.z) for gap in group])  # [N, S, S] to [M, S, S] each
         filled |= {number: Filled(mean, mean * (1 - mean)) for number, mean in zip(numbers, means, strict=True)}
     return [filled[number] for number in range(len(gaps))]
 
@@ -172,12 +172,12 @@ def _keep(group: h5py.Group, answers: Sequence[Filled], lesion: LesionPatches, s
     """Write a nodule's answers on its own pixels [h, w]."""
     lines = np.arange(shape[0]), np.arange(shape[1])
     for name in ("mean", "variance"):
-        values = torch.cat([getattr(answer, name) for answer in answers])
+        values = torch.cat([getattr(answer, name) for answer in answers])  # [M, S, S], all gaps of the nodule
         native = from_patches(values, lesion.place, *lines).astype(np.float16)
         group.create_dataset(name, data=native, compression="gzip")
     if answers[0].draws is not None:
-        draws = torch.cat([answer.draws[:KEPT_DRAWS] for answer in answers], dim=1)
-        native = from_patches(draws.flatten(0, 1), lesion.place, *lines) >= 0.5
+        draws = torch.cat([answer.draws[:KEPT_DRAWS] for answer in answers], dim=1)  # [T, M, S, S]
+        native = from_patches(draws.flatten(0, 1), lesion.place, *lines) >= 0.5  # [T * M, h, w]
         group.create_dataset("draws", data=native.reshape(*draws.shape[:2], *shape), compression="gzip")
 
 

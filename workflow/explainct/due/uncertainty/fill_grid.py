@@ -68,8 +68,8 @@ def fill_lesion(
         else:
             means = expect_gaps(interpolator, gaps, generator)
         predicted = predict_gaps(predictor, gaps, settings["latent_at_inference"], generator)
-        interpolated[planes.missing] = from_patches(torch.cat(means), patches.place, *lines)
-        variances = torch.cat([answer.variance for answer in predicted])
+        interpolated[planes.missing] = from_patches(torch.cat(means), patches.place, *lines)  # [N, S, S] to [N, H, W]
+        variances = torch.cat([answer.variance for answer in predicted])  # [N, S, S]
         variance[planes.missing] = from_patches(variances, patches.place, *lines)
         for lower in np.unique(planes.lower):
             gap = planes.missing[planes.lower == lower]
@@ -94,7 +94,7 @@ def _compared(
     """
     shapes = [signed_distance(gap.contexts[BELOW : ABOVE + 1], gap.t) for gap in gaps]
     shares = [linear((gap.contexts + gap.disagreement)[BELOW : ABOVE + 1], gap.t) for gap in gaps]
-    disagreement = np.concatenate([share * (1 - share) for share in shares])
+    disagreement = np.concatenate([share * (1 - share) for share in shares])  # [N, S, S]
     return {
         "signed_distance": from_patches(np.concatenate(shapes), patches.place, *lines),
         "weight_diffusion": absolute_weights(interpolated * (1 - interpolated)),
@@ -105,7 +105,7 @@ def _compared(
 def predict_gaps(
     predictor: UncertaintyPredictor, gaps: Sequence[Gap], latent: str, generator: torch.Generator
 ) -> list[Prediction]:
-    """Return predicted mean and variance [M, S, S] of each gap's wanted slices, gaps of one patch size in one pass.
+    """Return predicted mean and variance [M, S, S] of each gap's target slices, gaps of one patch size in one pass.
 
     Args:
         predictor: a trained predictor.
@@ -118,14 +118,15 @@ def predict_gaps(
     for numbers in by_size(gaps).values():
         group = [gaps[number] for number in numbers]
         most = max(len(gap.z) for gap in group)
-        z = np.stack([np.pad(gap.z, (0, most - len(gap.z)), mode="edge") for gap in group])
+        z = np.stack([np.pad(gap.z, (0, most - len(gap.z)), mode="edge") for gap in group])  # [B, M]
         predicted = predictor.predict(
+            # [B, 4, S, S]
             torch.from_numpy(np.stack([gap.contexts + gap.disagreement for gap in group])).float().to(device),
-            torch.from_numpy(np.stack([gap.context_z for gap in group])).float().to(device),
-            torch.from_numpy(np.stack([gap.shown for gap in group])).to(device),
+            torch.from_numpy(np.stack([gap.context_z for gap in group])).float().to(device),  # [B, 4]
+            torch.from_numpy(np.stack([gap.shown for gap in group])).to(device),  # [B, 4]
             torch.from_numpy(z).float().to(device),
             torch.tensor([gap.pixel_mm for gap in group], dtype=torch.float32, device=device),
-            fields=torch.from_numpy(np.stack([gap.fields for gap in group])).to(device),
+            fields=torch.from_numpy(np.stack([gap.fields for gap in group])).to(device),  # [B, 4, S, S]
             latent=latent,
             generator=generator,
         )

@@ -72,8 +72,8 @@ def lay_planes(
     holds[annotated_planes(flags, grid[0])] = True
     inside = (z > known_z[0]) & (z < known_z[-1])
     # An annotated slice's own plane shows that slice, even where a coarse grid puts another slice nearer to it.
-    closest = np.abs(z[:, None] - known_z).argmin(1)
-    slices = resize_mask(seen[flags], (len(known_z), *grid[1:]))
+    closest = np.abs(z[:, None] - known_z).argmin(1)  # [D, 1] and [A] to [D]
+    slices = resize_mask(seen[flags], (len(known_z), *grid[1:]))  # [A, H, W]
     nearest = np.where((inside | holds)[:, None, None], slices[closest], resize_mask(seen, grid))
     missing = np.flatnonzero(inside & ~holds)
     lower = np.searchsorted(known_z, z[missing], side="right") - 1

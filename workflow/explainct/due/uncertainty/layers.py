@@ -23,7 +23,7 @@ class Block(nn.Module):
 
     def forward(self, state: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
         """Return maps [N, F, s, s] of the same shape."""
-        scale, shift = self.adapt(condition)[..., None, None].chunk(2, dim=1)
+        scale, shift = self.adapt(condition)[..., None, None].chunk(2, dim=1)  # [N, 2 F, 1, 1] to twice [N, F, 1, 1]
         return state + self.second(self.norm(self.first(state)) * (1 + scale) + shift)
 
 
@@ -40,18 +40,18 @@ def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
 
 def each(levels: nn.ModuleList, patches: torch.Tensor) -> list[torch.Tensor]:
     """Apply an encoder to each patch of [B, N, F, S, S]; return the maps [B, N, F, s, s] of each level."""
-    state, maps = patches.flatten(0, 1), []
+    state, maps = patches.flatten(0, 1), []  # [B * N, F, S, S]
     for level in levels:
         state = level(state)
-        maps.append(state.unflatten(0, patches.shape[:2]))
+        maps.append(state.unflatten(0, patches.shape[:2]))  # [B, N, F, s, s]
     return maps
 
 
 def mix(maps: torch.Tensor, share: torch.Tensor, mixer: torch.Tensor) -> torch.Tensor:
     """Return for each target the mean [B, M, F, s, s] of scaled and shifted context maps, by `share` [B, M, C, 1]."""
-    scale, shift = mixer.chunk(2, dim=-1)
-    scaled = torch.einsum("bmcf,bcfij->bmfij", share * (1 + scale), maps)
-    return scaled + (share * shift).sum(2)[..., None, None]
+    scale, shift = mixer.chunk(2, dim=-1)  # [B, M, C, 2 F] to twice [B, M, C, F]
+    scaled = torch.einsum("bmcf,bcfij->bmfij", share * (1 + scale), maps)  # [B, M, F, s, s]
+    return scaled + (share * shift).sum(2)[..., None, None]  # [B, M, F, 1, 1]
 
 
 def _pair(inputs: int, outputs: int, stride: int) -> nn.Sequential:

@@ -108,10 +108,10 @@ class UncertaintyPredictor(nn.Module):
             contexts: annotated slices, probabilities [B, C, S, S].
             context_z: their positions in mm [B, C].
             shown: which of them are shown, at least one per gap, bool [B, C]; the others do not matter.
-            target_z: positions of the missing slices in mm [B, M].
+            target_z: positions of the target slices in mm [B, M].
             pixel_mm: size of a patch pixel in mm [B].
-            mean: sampled mean of the missing slices, in [0, 1] [B, M, S, S].
-            variance: sampled variance of the missing slices, in [0, 0.25] [B, M, S, S].
+            mean: sampled mean of the target slices, in [0, 1] [B, M, S, S].
+            variance: sampled variance of the target slices, in [0, 0.25] [B, M, S, S].
             taken: which targets are real and not padding, bool [B, M].
             fields: `outline_fields` of the contexts, where they are at hand [B, C, S, S].
             partial: of which gaps the samples knew contexts that are not shown, bool [B]; of none by default.
@@ -119,18 +119,19 @@ class UncertaintyPredictor(nn.Module):
         """
         known = Known.of(contexts, context_z, shown, pixel_mm, fields)
         maps = self._encode(known)
-        sampled = torch.stack([mean, variance / MAX_VARIANCE], dim=2)
+        sampled = torch.stack([mean, variance / MAX_VARIANCE], dim=2)  # [B, M, 2, S, S]
         summary = self._summary(maps[-1], known.z, known.shown, known)
         seen = self._summary(each(self.target, sampled)[-1], target_z, taken, known)
         prior = _gaussian(self.prior(summary))
-        posterior = _gaussian(self.posterior(torch.cat([summary, seen], dim=1)))
+        posterior = _gaussian(self.posterior(torch.cat([summary, seen], dim=1)))  # [B, 2 F] to [B, L]
         told = posterior if partial is None else _either(partial, prior, posterior)
         logits = self._decode(known, maps, target_z, _draw(told, generator))
         if partial is not None:
-            missed = (mean - logits[:, :, 0].detach().sigmoid()) ** 2 * partial[:, None, None, None]
+            missed = (mean - logits[:, :, 0].detach().sigmoid()) ** 2 * partial[:, None, None, None]  # [B, M, S, S]
             variance = (variance + missed).clamp(max=MAX_VARIANCE)
         entropy = F.binary_cross_entropy_with_logits(logits[:, :, 0], mean, reduction="none")
         entropy = entropy + _entropy(_log_share(logits), variance / MAX_VARIANCE)
+        # [B, C, S, S] to [B, 1, S, S]
         shapes = known.fields.masked_fill(~shown[..., None, None], -1).amax(1, keepdim=True)
         near = (shapes >= NEAR) | (mean >= 0.01)
         slices = _mean_of(entropy, near) + FAR_WEIGHT * _mean_of(entropy, ~near)
@@ -174,16 +175,16 @@ class UncertaintyPredictor(nn.Module):
 
     def _encode(self, known: Known) -> list[torch.Tensor]:
         """Return maps [B, C, F, s, s] of each context, at a half, a quarter and an eighth of the resolution."""
-        return each(self.context, torch.stack([2 * known.contexts - 1, known.fields], dim=2))
+        return each(self.context, torch.stack([2 * known.contexts - 1, known.fields], dim=2))  # [B, C, 2, S, S]
 
     def _summary(self, maps: torch.Tensor, z: torch.Tensor, counted: torch.Tensor, known: Known) -> torch.Tensor:
         """Return one vector [B, F] for a set of slices: the mean over those that are `counted` of maps and places."""
         centre, span = known.middle
         distance = torch.where(counted, (z - centre).abs(), 0)
         place = self.place(coordinates(distance, span, distance.new_zeros(()), known.pixel_mm[:, None]))
-        slices = F.silu(maps.mean((-2, -1)) + place)
+        slices = F.silu(maps.mean((-2, -1)) + place)  # [B, M, F]
         weight = counted.to(z.dtype)
-        return torch.einsum("bm,bmf->bf", weight / weight.sum(1, keepdim=True).clamp(min=1), slices)
+        return torch.einsum("bm,bmf->bf", weight / weight.sum(1, keepdim=True).clamp(min=1), slices)  # [B, F]
 
     def _decode(
         self, known: Known, maps: list[torch.Tensor], target_z: torch.Tensor, latent: torch.Tensor
@@ -194,21 +195,24 @@ class UncertaintyPredictor(nn.Module):
         the diffusion differs from classical interpolation.
         """
         place = around(known.z, known.shown, target_z)
-        pixel_mm = known.pixel_mm[:, None]
+        pixel_mm = known.pixel_mm[:, None]  # [B, 1]
         span = place.below_mm + place.above_mm
         nearest, between = (place.nearest > 0).to(span.dtype), place.between.to(span.dtype)
+        # [B, M, C, R]
         relation = self.relation(coordinates(place.distance, span[..., None], nearest, pixel_mm[..., None]))
-        hidden = ~known.shown[:, None, :, None]
-        share = relation[..., :1].masked_fill(hidden, -torch.inf).softmax(dim=2)
-        mixers = relation[..., 1:].split([2 * width for width in self.widths], dim=-1)
+        hidden = ~known.shown[:, None, :, None]  # [B, 1, C, 1]
+        share = relation[..., :1].masked_fill(hidden, -torch.inf).softmax(dim=2)  # [B, M, C, 1]
+        mixers = relation[..., 1:].split([2 * width for width in self.widths], dim=-1)  # [B, M, C, 2 F] for each level
         close_mm = torch.where(place.between, torch.minimum(place.below_mm, place.above_mm), span)
         where = [coordinates(length, span, between, pixel_mm) for length in (close_mm, span)]
+        # [B, M, K]
         condition = self.condition(torch.cat([*where, latent[:, None].expand(-1, target_z.shape[1], -1)], dim=-1))
-        condition = F.silu(condition).flatten(0, 1)
+        condition = F.silu(condition).flatten(0, 1)  # [B * M, K]
 
+        # [B * M, F, s, s]
         maps = [mix(level, share, mixer).flatten(0, 1) for level, mixer in zip(maps, mixers, strict=True)]
-        planes = planes_of(known, place)
-        state = self.enter(planes.flatten(0, 1))
+        planes = planes_of(known, place)  # [B, M, 3, S, S]
+        state = self.enter(planes.flatten(0, 1))  # [B * M, 3, S, S] to [B * M, F, S / 2, S / 2]
         passed = []
         for number, block in enumerate(self.descend):
             state = block((self.down[number - 1](state) if number else state) + maps[number], condition)
@@ -216,7 +220,7 @@ class UncertaintyPredictor(nn.Module):
         for number in reversed(range(len(self.ascend))):
             risen = F.interpolate(self.up[number](state), scale_factor=2)
             state = self.ascend[number](risen + passed[number], condition)
-        logits = self.leave(state).float().unflatten(0, target_z.shape)
+        logits = self.leave(state).float().unflatten(0, target_z.shape)  # [B, M, 2, S, S]
         return logits + torch.stack([SHARPNESS * planes[:, :, 0], torch.zeros_like(planes[:, :, 0])], dim=2)
 
 
@@ -225,7 +229,7 @@ def _log_share(logits: torch.Tensor) -> torch.Tensor:
 
     Values in [0, 1] with mean m have at most the variance m (1 - m) (Bhatia and Davis, 2000).
     """
-    mean, share = logits.unbind(2)
+    mean, share = logits.unbind(2)  # [B, M, S, S] each
     return -math.log(MAX_VARIANCE) + F.logsigmoid(mean) + F.logsigmoid(-mean) + F.logsigmoid(share)
 
 
@@ -242,13 +246,13 @@ def _mean_of(values: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
 
 def _gaussian(parameters: torch.Tensor) -> Normal:
     """Return the diagonal Gaussian of a mean and an unbounded scale, side by side in [B, 2 L]."""
-    mean, scale = parameters.float().chunk(2, dim=1)
+    mean, scale = parameters.float().chunk(2, dim=1)  # [B, L] each
     return Normal(mean, 0.01 + F.softplus(scale), validate_args=False)
 
 
 def _either(which: torch.Tensor, one: Normal, other: Normal) -> Normal:
     """Return the first Gaussian in the rows of `which`, bool [B], and the second one in the others."""
-    row = which[:, None]
+    row = which[:, None]  # [B, 1]
     return Normal(torch.where(row, one.mean, other.mean), torch.where(row, one.stddev, other.stddev))
 
 

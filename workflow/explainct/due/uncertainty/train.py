@@ -67,7 +67,7 @@ def train_uncertainty(
     gaps = load_gaps(variance_files)
     training = _Training(gaps, settings, seed, compute)
     log.info(
-        "%d gaps with %d missing slices, patches of %s pixels, %d parameters, %d epochs of %d steps",
+        "%d gaps with %d target slices, patches of %s pixels, %d parameters, %d epochs of %d steps",
         sum(len(part) for part in gaps),
         sum(int(part.taken.sum()) for part in gaps),
         ", ".join(str(part.size) for part in gaps),
@@ -150,7 +150,7 @@ def _step(training: _Training, gaps: Gaps, generator: torch.Generator) -> torch.
     training.optimizer.step()
     training.schedule.step()
     training.average.update_parameters(training.model)
-    return torch.stack([reconstruction.detach(), divergence.detach()])
+    return torch.stack([reconstruction.detach(), divergence.detach()])  # [2]
 
 
 def _digest(files: Sequence[Path]) -> str:

@@ -13,7 +13,7 @@ from explainct.due.uncertainty.z_encoding import outline_fields
 from explainct.errors import UserError
 
 BRACKETING = slice(1, 3)
-"""The context slices next to the missing slices, below and above."""
+"""The context slices next to the target slices, below and above."""
 
 HIDDEN = (0.2, 0.05, 0.05, 0.2)
 """Probability that a context is hidden in training, by context slice."""
@@ -21,17 +21,17 @@ HIDDEN = (0.2, 0.05, 0.05, 0.2)
 
 @dataclass(frozen=True)
 class Gaps:
-    """Gaps with sampled variance whose patches have one size, padded to M missing slices each.
+    """Gaps with sampled variance whose patches have one size, padded to M target slices each.
 
     Attributes:
         contexts: the four context slices of each gap, z ascending, share of readers [G, 4, S, S].
         context_z: their positions in mm [G, 4].
         shown: which context slices are shown, bool [G, 4]; the others are 0.
-        target_z: positions of the missing slices in mm [G, M].
+        target_z: positions of the target slices in mm [G, M].
         pixel_mm: size of a patch pixel in mm [G].
         mean: sampled mean [G, M, S, S], in [0, 1].
         variance: sampled variance [G, M, S, S], in [0, 0.25].
-        taken: which missing slices are real and not padding, bool [G, M].
+        taken: which target slices are real and not padding, bool [G, M].
         fields: `outline_fields` of their consensus [G, 4, S, S].
     """
 
@@ -54,7 +54,7 @@ class Gaps:
         return self.contexts.shape[-1]
 
     def take(self, rows: torch.Tensor, device: torch.device) -> "Gaps":
-        """Return the gaps in `rows` [B] on `device`, padded to the most missing slices that one of them has."""
+        """Return the gaps in `rows` [B] on `device`, padded to the most target slices that one of them has."""
         most = int(self.taken[rows].sum(1).max())
         part = Gaps(*(getattr(self, field.name)[rows].to(device) for field in fields(self)))
         cut = {name: getattr(part, name)[:, :most] for name in ("target_z", "mean", "variance", "taken")}
@@ -97,8 +97,8 @@ def _joined(parts: Sequence[dict[str, torch.Tensor]]) -> Gaps:
     return Gaps(
         contexts=content["contexts"] + content["disagreement"],
         **{name: content[name] for name in ("context_z", "shown", "pixel_mm")},
-        target_z=padded(content["z"], gap, gaps),
-        mean=padded(content["mean"], gap, gaps),
+        target_z=padded(content["z"], gap, gaps),  # [N] to [G, M]
+        mean=padded(content["mean"], gap, gaps),  # [N, S, S] to [G, M, S, S]
         variance=padded(content["variance"], gap, gaps),
         taken=places_of(gap, gaps)[1],
         fields=outline_fields(content["contexts"]),
@@ -110,12 +110,12 @@ def turned(gaps: Gaps, generator: torch.Generator) -> Gaps:
     choices = torch.rand(4, len(gaps), generator=generator).to(gaps.pixel_mm.device) < 0.5
     patches = {name: getattr(gaps, name) for name in ("contexts", "fields", "mean", "variance")}
     for chosen, turn in zip(choices, (_flip_columns, _flip_rows, _transpose), strict=False):
-        which = chosen[:, None, None, None]
+        which = chosen[:, None, None, None]  # [G, 1, 1, 1]
         patches = {name: torch.where(which, turn(values), values) for name, values in patches.items()}
     which = choices[3]
     for name in ("contexts", "fields"):
         patches[name] = torch.where(which[:, None, None, None], patches[name].flip(1), patches[name])
-    row = which[:, None]
+    row = which[:, None]  # [G, 1]
     return replace(
         gaps,
         **patches,

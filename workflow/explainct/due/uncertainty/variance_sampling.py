@@ -128,7 +128,7 @@ def sample_gaps(
 def gap_statistics(
     interpolator: Interpolator, gaps: Sequence[Gap], settings: dict[str, Any], generator: torch.Generator
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return mean and variance [M, S, S] of the interpolation of each gap's wanted slices.
+    """Return mean and variance [M, S, S] of the interpolation of each gap's target slices.
 
     `draws` is Algorithm 1, T draws of each slice. `expectation` is what that tends to for many draws: a voxel that is
     inside with probability p, the mean of all draws, has variance p (1 - p), and p is known after the first step.
@@ -152,23 +152,23 @@ def _write(
     statistics: Sequence[tuple[np.ndarray, np.ndarray]],
     attributes: dict[str, int],
 ) -> None:
-    """Write gaps and the statistics of their wanted slices, one group per patch size; a shard may have none."""
+    """Write gaps and the statistics of their target slices, one group per patch size; a shard may have none."""
     with writing_hdf5(out_file) as file:
         file.attrs.update(attributes)
         for size, numbers in by_size(gaps).items():
             group, chosen = file.create_group(str(size)), [gaps[number] for number in numbers]
             patches = {
-                "mean": np.concatenate([statistics[number][0] for number in numbers]),
+                "mean": np.concatenate([statistics[number][0] for number in numbers]),  # [M, S, S] to [N, S, S]
                 "variance": np.concatenate([statistics[number][1] for number in numbers]),
                 "truth": np.concatenate([gap.truth for gap in chosen]),
-                "contexts": np.stack([gap.contexts for gap in chosen]),
+                "contexts": np.stack([gap.contexts for gap in chosen]),  # [G, 4, S, S]
                 "disagreement": np.stack([gap.disagreement for gap in chosen]),
             }
             content = {
-                "context_z": np.stack([gap.context_z for gap in chosen]).astype(np.float32),
+                "context_z": np.stack([gap.context_z for gap in chosen]).astype(np.float32),  # [G, 4]
                 "shown": np.stack([gap.shown for gap in chosen]),
                 "pixel_mm": np.array([gap.pixel_mm for gap in chosen], np.float32),
-                "gap": np.repeat(np.arange(len(chosen)), [len(gap.z) for gap in chosen]),
+                "gap": np.repeat(np.arange(len(chosen)), [len(gap.z) for gap in chosen]),  # [N]
                 "z": np.concatenate([gap.z for gap in chosen]).astype(np.float32),
                 **{name: values.astype(np.float16) for name, values in patches.items()},
             }

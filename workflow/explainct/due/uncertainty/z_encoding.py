@@ -1,4 +1,4 @@
-"""Where missing slices lie among the annotated ones, as the uncertainty predictor sees it.
+"""Where target slices lie among the annotated ones, as the uncertainty predictor sees it.
 
 Only absolute differences of positions enter, so that shifting or mirroring z changes nothing.
 """
@@ -41,7 +41,7 @@ class Around(NamedTuple):
     def nearest(self) -> torch.Tensor:
         """Share of each context in the linear blend at the target [B, M, C]; the nearest one has all on one side."""
         span = self.below_mm + self.above_mm
-        t = torch.where(span > 0, self.below_mm / span.clamp(min=1e-6), 0.5)[..., None]
+        t = torch.where(span > 0, self.below_mm / span.clamp(min=1e-6), 0.5)[..., None]  # [B, M, 1]
         blend = (1 - t) * self.below + t * self.above
         return torch.where(self.between[..., None], blend, self.below + self.above)
 
@@ -73,7 +73,7 @@ class Known(NamedTuple):
         fields: torch.Tensor | None,
     ) -> "Known":
         """Return slices of which those that are not shown are 0; fields that are not at hand are computed."""
-        plane = shown[..., None, None]
+        plane = shown[..., None, None]  # [B, C, 1, 1]
         contexts = torch.where(plane, contexts, 0)
         fields = outline_fields(contexts) if fields is None else fields
         return cls(contexts, torch.where(plane, fields, 0), torch.where(shown, z, 0), shown, pixel_mm)
@@ -92,15 +92,15 @@ def outline_fields(contexts: torch.Tensor) -> torch.Tensor:
     Args:
         contexts: probabilities [..., S, S]; the fields come back on the same device, positive inside.
     """
-    patches = contexts.flatten(0, -3).cpu().numpy()
+    patches = contexts.flatten(0, -3).cpu().numpy()  # [..., S, S] to [N, S, S]
     fields = np.stack([clipped_field(patch) for patch in patches])
     return torch.from_numpy(fields).to(contexts.device).reshape(contexts.shape)
 
 
 def around(context_z: torch.Tensor, shown: torch.Tensor, target_z: torch.Tensor) -> Around:
     """Return where targets at `target_z` [B, M] lie among the shown contexts at `context_z` [B, C], all in mm."""
-    shown = shown[:, None].expand(-1, target_z.shape[1], -1)
-    offset = torch.where(shown, context_z[:, None] - target_z[:, :, None], 0)
+    shown = shown[:, None].expand(-1, target_z.shape[1], -1)  # [B, M, C]
+    offset = torch.where(shown, context_z[:, None] - target_z[:, :, None], 0)  # [B, 1, C] and [B, M, 1] to [B, M, C]
     distance = offset.abs()
     sides = [_nearest(distance, shown & (offset <= 0)), _nearest(distance, shown & (offset >= 0))]
     (below, below_mm), (above, above_mm) = sides
@@ -118,9 +118,9 @@ def coordinates(distance: torch.Tensor, span: torch.Tensor, side: torch.Tensor, 
     """
     span, side, pixel_mm = (value.expand_as(distance) for value in (span, side, pixel_mm))
     relative = torch.where(span > 0, distance / span.clamp(min=1e-3), 0)
-    angles = 2 * math.pi * distance[..., None] / distance.new_tensor(WAVELENGTHS_MM)
-    plain = torch.stack([(1 + distance).log(), relative.clamp(max=4), side, pixel_mm.log()], dim=-1)
-    return torch.cat([angles.sin(), angles.cos(), plain], dim=-1)
+    angles = 2 * math.pi * distance[..., None] / distance.new_tensor(WAVELENGTHS_MM)  # [..., 5]
+    plain = torch.stack([(1 + distance).log(), relative.clamp(max=4), side, pixel_mm.log()], dim=-1)  # [..., 4]
+    return torch.cat([angles.sin(), angles.cos(), plain], dim=-1)  # [..., 5 + 5 + 4]
 
 
 def planes_of(known: Known, place: Around) -> torch.Tensor:
@@ -128,9 +128,9 @@ def planes_of(known: Known, place: Around) -> torch.Tensor:
     blend, below, above = (
         torch.einsum("bmc,bcij->bmij", share, known.fields) for share in (place.nearest, place.below, place.above)
     )
-    slices = torch.einsum("bmc,bcij->bmij", place.nearest, known.contexts)
-    disagreement = (above - below).abs() * place.between[..., None, None]
-    return torch.stack([blend, 2 * slices - 1, disagreement], dim=2)
+    slices = torch.einsum("bmc,bcij->bmij", place.nearest, known.contexts)  # [B, M, S, S]
+    disagreement = (above - below).abs() * place.between[..., None, None]  # [B, M, S, S]
+    return torch.stack([blend, 2 * slices - 1, disagreement], dim=2)  # [B, M, 3, S, S]
 
 
 def _nearest(distance: torch.Tensor, candidates: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
