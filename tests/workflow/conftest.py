@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from harness import Project
@@ -15,22 +16,22 @@ def project(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """A copy of the project after one whole run, shared by all test processes; tests put back what they change."""
+def pristine(tmp_path_factory) -> Path:
+    """The folder of a project right after one whole run, shared by all test processes; nobody changes it."""
     root = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         root = root.parent
-    with (root / "finished.lock").open("w") as lock:
+    with (root / "pristine.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the others wait: two runs at a time would take more than twice as long
-        project = Project(root / "finished")
-        if not (project.folder / "results/demo/due/tables/table1.csv").exists():
+        if not (root / "pristine").exists():
+            project = Project(root / "running")
             status, output = project.run("--cores", "2")
             assert status == 0, output[-6000:]
-            shutil.copytree(project.folder, root / "pristine")
-    return project
+            project.folder.rename(root / "pristine")
+    return root / "pristine"
 
 
-@pytest.fixture(scope="session")
-def pristine(finished):
-    """The folder of a copy of the finished project as it was right after its run; nobody changes it."""
-    return finished.folder.with_name("pristine")
+@pytest.fixture(scope="module")
+def finished(pristine, tmp_path_factory) -> Project:
+    """A copy of that project for the tests of one file, which put back what they change."""
+    return Project(shutil.copytree(pristine, tmp_path_factory.mktemp("finished") / "project", symlinks=True))
