@@ -21,9 +21,13 @@ def test_a_dry_run_forecasts_from_jobs_of_this_dataset_and_these_settings_only(f
     same = forecasts(finished, "--forceall")
     assert "by the records of equal jobs in results/demo/benchmarks, results/published/benchmarks;" in same
     assert "at most 0 min of" not in same
-    assert "without such a record" not in same
-    longer = forecasts(finished, "--forceall", "--config", "train={epochs: 300}")
-    assert re.search(r"train_all_seeds.* without such a record", longer)
+    # A method that has models is trained seed by seed when it is trained again; that was not done before.
+    assert "for train_classifier without such a record" in same
+    longer = forecasts(finished, "--forceall", "--config", "uncertainty={epochs: 300}")
+    assert set(re.search(r"for (.+) without such a record", longer)[1].split(", ")) == {
+        "train_classifier",
+        "train_uncertainty",
+    }
     other = forecasts(finished, "--configfile", "config/lidc.yaml")
     assert "by the records of equal jobs" not in other or "results/demo" not in other
 
