@@ -15,8 +15,11 @@ from explainct.runtime.device import Compute
 SETTINGS = {"latent": 3, "width": 8, "epochs": 3, "batch_size": 4, "learning_rate": 0.01, "beta": 1e-4}
 
 
-def write(path, lengths, seed=0):
-    """Write gaps of the given numbers of hidden slices, by patch size; the outer context slices are partly missing."""
+def write(path, lengths, seed=0, brightest=1.0):
+    """Write gaps of the given numbers of hidden slices, by patch size; the outer context slices are partly missing.
+
+    Means are noise between 0 and `brightest`.
+    """
     generator = np.random.default_rng(seed)
     with h5py.File(path, "w") as file:
         file.attrs.update(draws=4, seed=seed)
@@ -25,7 +28,7 @@ def write(path, lengths, seed=0):
             shown = np.ones((gaps, 4), bool)
             shown[:, 0] = np.arange(gaps) % 2
             plane = shown[..., None, None]
-            mean = generator.random((slices, size, size))
+            mean = brightest * generator.random((slices, size, size))
             below = np.concatenate([np.arange(1, n + 1) for n in counts]) if gaps else np.zeros(0)
             content = {
                 "contexts": (plane * generator.integers(0, 2, (gaps, 4, size, size))).astype(np.float16),
@@ -140,7 +143,8 @@ def test_batches_have_about_the_same_number_of_pixels(tmp_path, compute):
 
 
 def test_training_learns_and_is_the_same_each_time(tmp_path, caplog):
-    files = [write(tmp_path / "0.h5", {8: [1, 2, 3] * 4, 16: [1, 2] * 3})]
+    # All that can be learned of noise is its level: the loss falls from that of 0.5 to that of 0.1.
+    files = [write(tmp_path / "0.h5", {8: [1, 2, 3] * 4, 16: [1, 2] * 3}, brightest=0.2)]
     caplog.set_level("INFO")
     for name in ("a", "b"):
         train(files, tmp_path / f"{name}.pt", epochs=8)
@@ -149,7 +153,7 @@ def test_training_learns_and_is_the_same_each_time(tmp_path, caplog):
     losses = [
         float(line.split("reconstruction ")[1].split(",")[0]) for line in caplog.messages if "reconstruction" in line
     ]
-    assert losses[7] < losses[0]
+    assert losses[7] < 0.8 * losses[0]
 
 
 def test_a_cut_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch):

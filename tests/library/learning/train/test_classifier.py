@@ -214,11 +214,31 @@ def test_settings_that_do_not_matter_do_not_part_a_run_from_its_checkpoint(train
     assert equal_weights(resumed, load_classifier(trained / "model.pt", choose_compute("cpu")))
 
 
+def two_marks():
+    """Lesions have two bright balls, of which one is annotated; half of the weight lies on the balls."""
+    grid, rng = (16, 32, 32), np.random.default_rng(0)
+    labels = np.arange(8, dtype=np.int64) % 2
+    is_lesion = labels[:, None, None, None]
+    annotated, other = (
+        np.sum((np.indices(grid) - np.reshape(centre, (3, 1, 1, 1))) ** 2, 0) < 49
+        for centre in ((8, 8, 8), (8, 24, 24))
+    )
+    images = 0.4 * rng.random((8, *grid)) + 0.5 * is_lesion * (annotated | other)
+    arrays = (images[:, None], is_lesion * annotated, is_lesion * (0.1 + annotated + other))
+    images, target, weights = (array.astype(np.float32) for array in arrays)
+    return TrainingArrays(images, labels, target, weights)
+
+
 def test_supervision_pulls_explanations_to_the_annotation(tmp_path):
-    train(tmp_path, epochs=8, learning_rate=0.01)
-    history = pd.read_csv(tmp_path / "history.csv")
-    assert history.explanation_loss.iloc[-1] < history.explanation_loss.iloc[0]
-    assert history.prediction_loss.iloc[-1] < history.prediction_loss.iloc[0]
+    def learned(name, strength):
+        settings = {"epochs": 10, "learning_rate": 0.01, "batch_size": 8, "lambda": strength}
+        train(tmp_path / name, arrays=two_marks(), **settings)
+        return pd.read_csv(tmp_path / name / "history.csv")
+
+    supervised, left_alone = learned("supervised", 1.0), learned("left_alone", 1e-6)
+    # Left alone, the same classifier looks at both balls. Wrong signs or lost gradients give no less.
+    assert supervised.explanation_loss.iloc[-1] < 0.75 * left_alone.explanation_loss.iloc[-1]
+    assert supervised.prediction_loss.iloc[-1] < 0.5 * supervised.prediction_loss.iloc[0]
 
 
 def test_baseline_records_no_explanation_loss(tmp_path):

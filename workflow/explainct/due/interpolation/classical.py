@@ -1,4 +1,4 @@
-"""Classical interpolation between two slices: what a learned interpolator has to beat."""
+"""Interpolate between two slices by classical methods, which a learned interpolator has to beat."""
 
 from collections.abc import Callable
 
@@ -18,6 +18,10 @@ def nearest(contexts: np.ndarray, t: np.ndarray) -> np.ndarray:
 
     Returns:
         Slices [M, S, S] in [0, 1].
+
+    >>> two = np.array([[[0.0]], [[1.0]]])
+    >>> nearest(two, np.array([0.25, 0.5, 0.75])).ravel().tolist()
+    [0.0, 0.0, 1.0]
     """
     return contexts[(np.asarray(t) > 0.5).astype(int)]
 
@@ -31,6 +35,10 @@ def linear(contexts: np.ndarray, t: np.ndarray) -> np.ndarray:
 
     Returns:
         Slices [M, S, S] in [0, 1].
+
+    >>> two = np.array([[[0.0]], [[1.0]]])
+    >>> linear(two, np.array([0.25, 0.5, 0.75])).ravel().tolist()
+    [0.25, 0.5, 0.75]
     """
     return _blend(contexts, t)
 
@@ -56,6 +64,9 @@ def signed_distance_field(mask: np.ndarray) -> np.ndarray:
     """Return the distance of each pixel to the mask's outline in pixels [S, S], positive inside.
 
     The outline runs half-way between pixels. Without an outline, all is as far from it as the patch allows.
+
+    >>> signed_distance_field(np.array([[False, True, True, True, False, False]])).tolist()
+    [[-0.5, 0.5, 1.5, 0.5, -0.5, -1.5]]
     """
     diagonal = float(np.hypot(*mask.shape))
     if mask.all() or not mask.any():

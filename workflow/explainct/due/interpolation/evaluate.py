@@ -1,4 +1,4 @@
-"""Scores of the interpolator on slices that it did not see, next to classical interpolation."""
+"""Score the interpolator on slices that it did not see, next to classical interpolation."""
 
 import logging
 from collections.abc import Sequence
@@ -117,6 +117,9 @@ def dice(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Return the Dice overlap [M] in [0, 1] of slices [M, S, S], both counted as inside from 0.5; 1 if both are empty.
 
     Half-way between two slices many methods give exactly 0.5 to many pixels; counting those in favours them.
+
+    >>> dice(np.array([[[1, 1, 0]]]), np.array([[[1, 0, 0]]])).round(6).tolist()
+    [0.666667]
     """
     a, b = predicted >= 0.5, truth >= 0.5
     both, total = (a & b).sum((1, 2)), a.sum((1, 2)) + b.sum((1, 2))

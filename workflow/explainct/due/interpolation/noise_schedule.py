@@ -1,4 +1,4 @@
-"""The noise of the diffusion: a cosine schedule in continuous time, and the step from one noise level to a lower one.
+"""Schedule the noise of the diffusion: a cosine in continuous time, and the step from one level to a lower one.
 
 MONAI's schedulers are not used: theirs have fixed steps, and its DDPM leaves noise in the draws when it skips some.
 A model trained on continuous levels can be sampled in any number of steps.
@@ -10,7 +10,11 @@ import torch
 
 
 def levels(steps: int) -> list[float]:
-    """Return the noise levels of a chain of `steps` steps: from 1, pure noise, down to 0, none."""
+    """Return the noise levels of a chain of `steps` steps: from 1, pure noise, down to 0, none.
+
+    >>> levels(4)
+    [1.0, 0.75, 0.5, 0.25, 0.0]
+    """
     return [1 - step / steps for step in range(steps)] + [0.0]
 
 

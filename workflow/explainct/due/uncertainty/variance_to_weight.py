@@ -1,4 +1,4 @@
-"""From variance to weight: how much a voxel of a filled annotation counts (DUE, section 4.3)."""
+"""Map variance to weight: how much a voxel of a filled annotation counts (DUE, section 4.3)."""
 
 import numpy as np
 
@@ -16,6 +16,9 @@ def published_weights(variance: np.ndarray) -> np.ndarray:
 
     Returns:
         Weights in [0, 1] of the same shape, falling with variance.
+
+    >>> published_weights(np.array([0.0, 0.001])).tolist()
+    [1.0, 0.0]
     """
     # In double precision, so that rounding does not merge variances that differ.
     flipped = 1 / (1 + np.exp(variance.astype(np.float64)))
@@ -33,6 +36,9 @@ def absolute_weights(variance: np.ndarray) -> np.ndarray:
 
     Returns:
         Weights in [0, 1] of the same shape, falling with variance.
+
+    >>> absolute_weights(np.array([0.0, 0.125, 0.25])).tolist()
+    [1.0, 0.5, 0.0]
     """
     return np.clip(1 - variance / MAX_VARIANCE, 0, 1)
 

@@ -43,6 +43,9 @@ def postprocess(maps: torch.Tensor, grid: tuple[int, int, int], preset: str) -> 
 
     Raises:
         UserError: there is no such preset.
+
+    >>> postprocess(torch.tensor([[[[-1.0, 2.0]]]]), grid=(1, 1, 3), preset="standard").tolist()
+    [[[[0.0, 0.5, 1.0]]]]
     """
     if preset not in PRESETS:
         raise UserError(f"No preset for explanations is called `{preset}`. Choose one of {', '.join(PRESETS)}.")

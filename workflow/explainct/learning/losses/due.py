@@ -23,6 +23,10 @@ def weighted_l1(maps: torch.Tensor, target: torch.Tensor, weights: torch.Tensor)
 
     Returns:
         The loss, a scalar in [0, 1]; 0 if all weights are 0.
+
+    >>> maps, target = torch.tensor([[[[1.0, 0.5]]]]), torch.tensor([[[[1.0, 0.0]]]])
+    >>> weighted_l1(maps, target, weights=torch.tensor([[[[3.0, 1.0]]]])).item()
+    0.125
     """
     total = weights.sum()
     return (weights * (maps - target).abs()).sum() / torch.where(total > 0, total, 1)

@@ -19,6 +19,10 @@ def adaptive_threshold(maps: torch.Tensor, sign: torch.Tensor, *, balanced: bool
 
     Returns:
         A scalar without gradient; 0 where nothing is labelled.
+
+    >>> maps, sign = torch.tensor([0.125, 0.25, 0.5, 0.75]), torch.tensor([-1, -1, 1, 1])
+    >>> adaptive_threshold(maps, sign, balanced=True).item()
+    0.5
     """
     maps, sign = maps.detach()[sign != 0], sign[sign != 0]
     if len(maps) == 0:

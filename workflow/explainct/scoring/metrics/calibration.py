@@ -61,6 +61,9 @@ def calibration_error(probability: np.ndarray, truth: np.ndarray) -> float:
     Args:
         probability: of being inside [N], in [0, 1].
         truth: whether it is inside [N].
+
+    >>> round(calibration_error(np.array([0.9, 0.9, 0.9, 0.9]), np.array([1, 1, 1, 0])), 6)
+    0.15
     """
     bins = np.minimum((probability * BINS).astype(int), BINS - 1)
     gaps = np.bincount(bins, probability - truth, minlength=BINS)
@@ -98,6 +101,9 @@ def risk_area(variance: np.ndarray, error: np.ndarray) -> RiskArea:
 
     Raises:
         UserError: lengths differ or are 0, or variances leave [0, 0.25].
+
+    >>> risk_area(np.array([0.01, 0.02, 0.03, 0.2]), np.array([False, False, False, True]))
+    RiskArea(area=0.0625, excess=0.0)
     """
     covered = np.arange(1, len(variance) + 1)
     area = np.mean(_expected_errors(variance, error) / covered)

@@ -34,7 +34,11 @@ class PerturbationCurves(NamedTuple):
 
 
 def area(curve: np.ndarray) -> float:
-    """Return the area under a curve [steps + 1] at evenly spaced places from 0 to 1, by trapezoids."""
+    """Return the area under a curve [steps + 1] at evenly spaced places from 0 to 1, by trapezoids.
+
+    >>> area(np.array([1.0, 0.5, 0.0]))
+    0.5
+    """
     return float(np.trapezoid(curve, dx=1 / (len(curve) - 1)))
 
 
@@ -46,6 +50,9 @@ def importance_order(explanation: np.ndarray) -> np.ndarray:
 
     Raises:
         ValueError: the map holds values that are not finite.
+
+    >>> importance_order(np.array([[0.1, 0.7], [0.7, 0.4]])).tolist()
+    [1, 2, 3, 0]
     """
     if not np.isfinite(explanation).all():
         count = np.count_nonzero(~np.isfinite(explanation))

@@ -19,6 +19,11 @@ def threshold_metrics(explanation: np.ndarray, truth: np.ndarray, thresholds: Se
 
     Raises:
         ValueError: shapes differ, the truth is empty or not binary, the map leaves [0, 1], or thresholds do not rise.
+
+    >>> explanation, truth = np.array([[[0.9, 0.6, 0.2, 0.1]]]), np.array([[[1, 0, 1, 0]]])
+    >>> metrics = threshold_metrics(explanation, truth, [0.5, 0.8])
+    >>> metrics["precision"].tolist(), metrics["recall"].tolist()
+    ([0.5, 1.0], [0.5, 0.5])
     """
     inside = checked_truth(explanation, truth)
     edges = np.asarray(thresholds, dtype=np.float64)
@@ -57,6 +62,10 @@ def whole_map_metrics(explanation: np.ndarray, truth: np.ndarray) -> dict[str, f
 
     Raises:
         ValueError: shapes differ, the truth is empty or not binary, or the map leaves [0, 1].
+
+    >>> found = whole_map_metrics(np.array([[[0.6, 0.2, 0.2, 0.0]]]), np.array([[[1, 0, 1, 0]]]))
+    >>> found["pointing"], round(found["mass_inside"], 6)
+    (1.0, 0.8)
     """
     inside = checked_truth(explanation, truth)
     total = float(explanation.sum(dtype=np.float64))

@@ -43,6 +43,11 @@ def shape_statistics(mask: np.ndarray) -> Shape:
 
     Raises:
         UserError: the mask is not bool [h, w].
+
+    >>> ring = np.array([[1, 1, 1, 0], [1, 0, 1, 0], [1, 1, 1, 0]], dtype=bool)
+    >>> shape = shape_statistics(ring)
+    >>> shape.area, shape.components, shape.holes
+    (8, 1, 1)
     """
     if mask.ndim != 2 or mask.dtype != bool:
         raise UserError(f"The mask is {mask.dtype} {mask.shape}; bool [h, w] was expected. Threshold it at 0.5.")

@@ -26,6 +26,9 @@ def patient_interval(values: np.ndarray, patients: np.ndarray, *, seed: int) -> 
         values: one value per slice or lesion [N].
         patients: whose it is [N].
         seed: seed of the draws.
+
+    >>> patient_interval(np.array([1.0, 1.0, 1.0]), np.array(["a", "a", "b"]), seed=0)
+    Estimate(mean=1.0, low=1.0, high=1.0)
     """
     _, owner = np.unique(patients, return_inverse=True)
     sums, counts = np.bincount(owner, values), np.bincount(owner)
