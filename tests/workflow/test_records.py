@@ -21,9 +21,14 @@ def test_a_dry_run_forecasts_from_jobs_of_this_dataset_and_these_settings_only(f
     same = forecasts(finished, "--forceall")
     assert "by the records of equal jobs in results/demo/benchmarks, results/published/benchmarks;" in same
     assert "at most 0 min of" not in same
-    assert "without such a record" not in same
-    longer = forecasts(finished, "--forceall", "--config", "train={epochs: 300}")
-    assert re.search(r"train_all_seeds.* without such a record", longer)
+    # A method that has models is trained seed by seed when it is trained again; that was not done before.
+    assert "for train_classifier without such a record" in same
+    longer = forecasts(finished, "--forceall", "--config", "uncertainty={epochs: 300}")
+    assert set(re.search(r"for (.+) without such a record", longer)[1].split(", ")) == {
+        "run_record",
+        "train_classifier",
+        "train_uncertainty",
+    }
     other = forecasts(finished, "--configfile", "config/lidc.yaml")
     assert "by the records of equal jobs" not in other or "results/demo" not in other
 
@@ -57,6 +62,6 @@ def test_times_and_devices_are_of_this_runs_jobs_only(finished):
 def test_the_list_of_jobs_is_whole_after_a_part_of_them_ran(finished):
     listed = finished.folder / "results/demo/logs/jobs.json"
     jobs = json.loads(listed.read_text())
-    assert {"annotate", "train_all_seeds"} <= {job["rule"] for job in jobs} | {"annotate"}
+    assert {"extract_annotations", "train_all_seeds"} <= {job["rule"] for job in jobs}
     assert finished.run("--cores", "2", "--forcerun", "table_1", "--", "results/demo/due/tables/table1.csv")[0] == 0
     assert json.loads(listed.read_text()) == jobs

@@ -62,6 +62,26 @@ def test_jobs_behind_a_rule_are_all_that_it_depends_on(tmp_path):
         assert f"BEHIND {json.dumps(behind)}" in output, output
 
 
+def test_a_job_behind_that_another_rule_made_is_that_rules_job(tmp_path):
+    both = """
+rule both:
+    output: "a1.txt", "a2.txt"
+    log: "logs/both.log"
+    params: arguments={"x": 1}
+    shell: "touch {output}"
+if "both" in config:
+    ruleorder: both > a
+else:
+    ruleorder: a > both
+"""
+    toy = HEAD + CHAIN + both + 'onstart:\n    print("BEHIND", json.dumps(jobs_behind(workflow, "c")))\n'
+    together, own = ["both", "", "logs/both.log"], ["a", "benchmarks/a1.tsv", "logs/a1.log"]
+    assert f"BEHIND {json.dumps([together])}" in run_toy(tmp_path, toy, "--config", "both=1")
+    assert f"BEHIND {json.dumps([together])}" in run_toy(tmp_path, toy, "--forcerun", "c")
+    (tmp_path / "a1.txt").unlink()
+    assert f"BEHIND {json.dumps([own, together])}" in run_toy(tmp_path, toy, "a1.txt", "c.txt")
+
+
 def test_settings_files_are_those_of_the_workflow_and_of_the_command_line(tmp_path):
     for name in ("own.yaml", "other.yaml"):
         (tmp_path / name).write_text("epochs: 3\n")

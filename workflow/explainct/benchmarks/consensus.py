@@ -1,4 +1,4 @@
-"""Clustering and consensus of all LIDC lesions, next to pylidc itself: the same lesions, and the CPU time of both."""
+"""Compare clustering and consensus of all LIDC lesions with pylidc itself: equal lesions, and CPU time of both."""
 
 import logging
 import os

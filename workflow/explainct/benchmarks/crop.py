@@ -1,4 +1,4 @@
-"""What a crop costs: time and memory of reading a nodule's box, next to SimpleITK's reading of the whole series."""
+"""Measure what a crop costs: time and memory of reading a nodule's box, next to SimpleITK's reading of the series."""
 
 import json
 import os

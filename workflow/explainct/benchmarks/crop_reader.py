@@ -1,4 +1,4 @@
-"""One reading of a CT series in a process of its own.
+"""Measure one reading of a CT series in a process of its own.
 
 `python -m explainct.benchmarks.crop_reader <reader> <task.json>` prints seconds, peak megabytes,
 the number of files opened and a hash of the result as JSON. Each reader imports only what it needs, since its memory is

@@ -1,4 +1,4 @@
-"""A training step as DUE's published code takes it, to be timed next to ours."""
+"""Take a training step as DUE's published code does, to be timed next to ours."""
 
 import torch
 from torch.nn.functional import cross_entropy, interpolate

@@ -1,4 +1,4 @@
-"""What supervision costs: the time of a training step of each method next to a plain one."""
+"""Measure what supervision costs: the time of a training step of each method next to a plain one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy

@@ -1,4 +1,4 @@
-"""The imputed uncertainty predictor next to the draws that it replaces: agreement, knowledge of errors, and time."""
+"""Compare the uncertainty predictor with the draws that it replaces: agreement, knowledge of errors, and time."""
 
 import logging
 from collections.abc import Callable, Sequence

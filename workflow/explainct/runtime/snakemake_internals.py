@@ -56,15 +56,26 @@ def jobs_behind(workflow: Any, *rules: str) -> list[JobFiles]:
     """Return the jobs that those of `rules` depend on at any depth, whether they run now or ran before, sorted.
 
     Nothing where no job of these rules is asked for. Input functions and params cannot give them: they are read before
-    all jobs are known.
+    all jobs are known. A job that does not run now may have been one of another rule when it ran.
     """
     dag = workflow.dag
     asked = [job for job in dag.jobs if job.rule.name in rules]
+    behind = [job for job in dag.bfs(dag.dependencies, *asked) if job.rule.name not in rules]
     return sorted(
-        JobFiles(job.rule.name, str(job.benchmark or ""), str(job.log[0]) if job.log else "")
-        for job in dag.bfs(dag.dependencies, *asked)
-        if job.rule.name not in rules
+        {_files(job.rule if dag.needrun(job) else _maker(workflow, job), job.wildcards_dict) for job in behind}
     )
+
+
+def _maker(workflow: Any, job: Any) -> Any:
+    """Return the rule that made the outputs of a job, by what Snakemake noted then, or else the job's own."""
+    name = workflow.persistence.rule(job.output[0]) if job.output else None
+    return next((rule for rule in workflow.rules if rule.name == name), job.rule)
+
+
+def _files(rule: Any, wildcards: dict[str, str]) -> JobFiles:
+    """Return the files of a rule's job with these wildcards."""
+    logs = rule.expand_log(wildcards)
+    return JobFiles(rule.name, str(rule.expand_benchmark(wildcards) or ""), str(logs[0]) if logs else "")
 
 
 def settings_files(workflow: Any) -> list[str]:

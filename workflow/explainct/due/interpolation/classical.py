@@ -1,4 +1,4 @@
-"""Classical interpolation between two slices: what a learned interpolator has to beat."""
+"""Interpolate between two slices by classical methods, which a learned interpolator has to beat."""
 
 from collections.abc import Callable
 

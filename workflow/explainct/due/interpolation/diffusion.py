@@ -1,4 +1,4 @@
-"""The conditional diffusion interpolator: draws the slice between annotated slices (DUE, section 4.2)."""
+"""Draw the slices between annotated slices by a conditional diffusion model (DUE, section 4.2)."""
 
 import math
 from collections.abc import Mapping

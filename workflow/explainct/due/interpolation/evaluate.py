@@ -1,4 +1,4 @@
-"""Scores of the interpolator on slices that it did not see, next to classical interpolation."""
+"""Score the interpolator on slices that it did not see, next to classical interpolation."""
 
 import logging
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Filling gaps of any patch size: draws of the diffusion interpolator for all their target slices, and their mean."""
+"""Fill gaps of any patch size: draws of the diffusion interpolator for all their target slices, and their mean."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Gaps: slices to fill in, and the four annotated slices around them, their context slices."""
+"""Describe gaps: target slices, and the four annotated slices around them, their context slices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields

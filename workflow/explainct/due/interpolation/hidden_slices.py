@@ -1,4 +1,4 @@
-"""Nodules with known slices, from the contour database alone, and how slices of them are hidden."""
+"""Load nodules with known slices, from the contour database alone, and hide some of their slices."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the learned interpolators have in common in training: hidden contexts, and how a slice's pixels count."""
+"""Hide contexts in training and weigh a slice's pixels, as all learned interpolators do."""
 
 from dataclasses import replace
 

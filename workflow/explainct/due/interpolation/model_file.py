@@ -1,4 +1,4 @@
-"""Trained models on disk: weights, and the settings that they need."""
+"""Write and read trained models: weights, and the settings that they need."""
 
 from pathlib import Path
 from typing import TypeVar

@@ -1,4 +1,4 @@
-"""The noise of the diffusion: a cosine schedule in continuous time, and the step from one noise level to a lower one.
+"""Schedule the noise of the diffusion: a cosine in continuous time, and the step from one level to a lower one.
 
 MONAI's schedulers are not used: theirs have fixed steps, and its DDPM leaves noise in the draws when it skips some.
 A model trained on continuous levels can be sampled in any number of steps.

@@ -1,4 +1,4 @@
-"""The eight orientations of a square: nothing distinguishes them, so networks learn and draw in all of them."""
+"""Turn patches into the eight orientations of a square, in all of which networks learn and draw."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Target slices of several gaps in one flat list, and the same list padded to one row per gap."""
+"""Convert between target slices of several gaps in one flat list and the same list padded to one row per gap."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""The regression U-Net: the baseline method that the diffusion interpolator is compared with."""
+"""Predict target slices by a regression U-Net, the baseline method that the diffusion interpolator is compared with."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Slice patches: a lesion's annotated slices as square images, at native resolution where they fit.
+"""Cut slice patches: a lesion's annotated slices as square images, at native resolution where they fit.
 
 Patches depend on the lesion alone, not on the network's grid: `grid_lines` and `from_patches` put filled patches on it.
 """

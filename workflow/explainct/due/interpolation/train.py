@@ -1,4 +1,4 @@
-"""Training of the learned interpolators on annotated slices that are hidden."""
+"""Train the learned interpolators on annotated slices that are hidden."""
 
 import logging
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Training examples of the learned interpolators: annotated slices that are hidden and must be filled in."""
+"""List the training examples of the learned interpolators: annotated slices that are hidden and must be filled in."""
 
 import hashlib
 from collections.abc import Sequence

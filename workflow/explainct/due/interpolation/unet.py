@@ -1,4 +1,4 @@
-"""The network of the learned interpolators: a U-Net that knows four slices around the target slice, and distances."""
+"""Build the learned interpolators' network: a U-Net that knows distances and four slices around the target slice."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

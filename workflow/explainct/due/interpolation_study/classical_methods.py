@@ -1,4 +1,4 @@
-"""Ways to fill in hidden slices from all kept ones, for the study on native pixels.
+"""Fill in hidden slices from all kept ones by classical methods, for the study on native pixels.
 
 A filler takes the kept slices, bool [A, h, w], their positions in mm [A], and the target positions in mm [M], each
 between two of them. Outline fillers return signed distances in pixels [M, h, w], positive inside, whose zero level can

@@ -1,4 +1,4 @@
-"""The study of slice interpolation on real contours: slices that were annotated are hidden, filled in, and compared.
+"""Compare interpolation methods on real contours: slices that were annotated are hidden, filled in, and scored.
 
 Protocol: nodules of 3 or 4 readers, their 50 % consensus on native pixels, every d-th slice kept. What can be tuned is
 tuned on the other patients. Slices are scored one by one; intervals are over patients, and differences are paired.

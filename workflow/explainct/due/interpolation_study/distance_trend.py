@@ -1,4 +1,4 @@
-"""Does uncertainty rise with the distance to the nearest kept slice?"""
+"""Measure whether uncertainty rises with the distance to the nearest kept slice."""
 
 from typing import NamedTuple
 

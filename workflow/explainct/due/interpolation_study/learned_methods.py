@@ -1,4 +1,4 @@
-"""The learned methods of the interpolation study: what each says of the hidden slices of test patients' nodules."""
+"""Fill in the hidden slices of test patients' nodules by each learned method of the study."""
 
 import logging
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Who is tested on in the interpolation study."""
+"""Choose who is tested on in the interpolation study."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Is the variance of draws to be trusted? Few steps against many, and few draws against what they tend to."""
+"""Check the variance of draws: few steps against many, and few draws against what they tend to."""
 
 import logging
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Scores of the interpolation study: of each hidden slice, of its pixels, and of a method as a whole."""
+"""Score the interpolation study: each hidden slice, its pixels, and a method as a whole."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

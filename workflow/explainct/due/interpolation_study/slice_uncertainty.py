@@ -1,4 +1,4 @@
-"""How doubtful a slice is: by a method's own variance, and by what a sceptic would use in its place."""
+"""Score how uncertain a slice is: by a method's own variance, and by references that know nothing of the method."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The stages of the interpolation study that come before its scores: split, training, variance, filling."""
+"""Run the stages of the interpolation study before its scores: split, training, variance, filling."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the uncertainty of one method knows, as the table of curves that its picture is drawn from."""
+"""Tabulate what the uncertainty of one method knows, as the curves that its picture is drawn from."""
 
 from collections.abc import Sequence
 

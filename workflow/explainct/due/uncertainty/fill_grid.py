@@ -1,4 +1,4 @@
-"""Filling a lesion's grid: interpolated annotation, variance and weight of the planes between annotated slices."""
+"""Fill a lesion's grid: interpolated annotation, variance and weight of the planes between annotated slices."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is known and what is missing of a lesion's annotation on the planes of the network's grid."""
+"""Tell what is known and what is missing of a lesion's annotation on the planes of the network's grid."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Layers of the uncertainty predictor: encoders of patches, blocks under a condition, and mixing over contexts."""
+"""Build the layers of the uncertainty predictor: encoders of patches, conditioned blocks, and mixing over contexts."""
 
 from itertools import pairwise
 

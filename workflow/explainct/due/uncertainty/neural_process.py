@@ -1,4 +1,4 @@
-"""The imputed uncertainty predictor: a neural-process VAE whose time is a position in mm (DUE, section 4.3).
+"""Predict the imputed uncertainty by a neural-process VAE whose time is a position in mm (DUE, section 4.3).
 
 The published predictor asks for fixed times whatever the gap is; here distance is an input. Only absolute differences
 of positions enter, so that shifting or mirroring z changes nothing, and contexts are summed over, so that their order

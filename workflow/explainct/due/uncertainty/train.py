@@ -1,4 +1,4 @@
-"""Training of the imputed uncertainty predictor on sampled variances (DUE, section 4.3 and figure 2)."""
+"""Train the imputed uncertainty predictor on sampled variances (DUE, section 4.3 and figure 2)."""
 
 import hashlib
 import logging

@@ -1,4 +1,4 @@
-"""Sampled variances as training data: read from files, padded, turned and mirrored, with contexts hidden."""
+"""Prepare sampled variances as training data: read from files, padded, turned and mirrored, with contexts hidden."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace

@@ -1,4 +1,4 @@
-"""Variance sampling: how much draws of the diffusion interpolator differ (DUE, section 4.3, Algorithm 1)."""
+"""Sample how much draws of the diffusion interpolator differ (DUE, section 4.3, Algorithm 1)."""
 
 import logging
 from collections.abc import Sequence

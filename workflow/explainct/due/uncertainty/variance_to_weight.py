@@ -1,4 +1,4 @@
-"""From variance to weight: how much a voxel of a filled annotation counts (DUE, section 4.3)."""
+"""Map variance to weight: how much a voxel of a filled annotation counts (DUE, section 4.3)."""
 
 import numpy as np
 

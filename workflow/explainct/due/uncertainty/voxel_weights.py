@@ -1,4 +1,4 @@
-"""Voxel weights of lesions, once per annotated volume (DUE, section 4.3)."""
+"""Write the voxel weights of lesions, once per annotated volume (DUE, section 4.3)."""
 
 import logging
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Where target slices lie among the annotated ones, as the uncertainty predictor sees it.
+"""Encode where target slices lie among the annotated ones, as the uncertainty predictor sees it.
 
 Only absolute differences of positions enter, so that shifting or mirroring z changes nothing.
 """
