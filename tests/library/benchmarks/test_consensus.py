@@ -4,12 +4,11 @@ import numpy as np
 import pandas as pd
 
 from explainct.benchmarks.consensus import benchmark_annotation
-from explainct.data.annotate.lidc_database import Database, load_database
+from explainct.data.annotate.lidc_database import Database
 from explainct.data.annotate.lidc_scans import cluster_scans
 
 
-def test_the_benchmark_writes_both_steps_and_the_total(tmp_path, monkeypatch):
-    database = load_database()
+def test_the_benchmark_writes_both_steps_and_the_total(database, tmp_path, monkeypatch):
     few = Database(database.scans[:4], database.annotations)
     monkeypatch.setattr("explainct.benchmarks.consensus.load_database", lambda: few)
     benchmark_annotation(out_file=tmp_path / "annotation.csv")

@@ -1,13 +1,6 @@
-"""The whole LIDC database, read once."""
+"""The scans of the LIDC database."""
 
 import pytest
-
-from explainct.data.annotate.lidc_database import Database, load_database
-
-
-@pytest.fixture(scope="session")
-def database() -> Database:
-    return load_database()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from explainct.data.annotate.lidc_database import load_database
 from explainct.data.annotate.lidc_scans import cluster_scans, first_scans
 from explainct.data.datasets.registry import downloads
 from explainct.data.download.manifest import MANIFESTS, read_manifest
@@ -53,15 +52,14 @@ def test_a_dataset_and_its_manifest_say_the_same(archive):
         assert images["size_mb"].sum() < archive.disk_mb
 
 
-def test_lidc_is_the_contour_databases_scans():
-    scans = {(scan.patient_id, scan.series_uid) for scan in load_database().scans}
+def test_lidc_is_the_contour_databases_scans(database):
+    scans = {(scan.patient_id, scan.series_uid) for scan in database.scans}
     table = read_manifest(MANIFESTS / "lidc.csv")
     assert set(zip(table["patient_id"], table["series_uid"], strict=True)) == scans
 
 
-def test_what_of_lidc_the_checks_will_reject():
+def test_what_of_lidc_the_checks_will_reject(database):
     # The forecast of docs/own_data.md: more files than positions are repeated slices.
-    database = load_database()
     files = read_manifest(MANIFESTS / "lidc.csv").set_index("series_uid")["instances"]
     lesions = cluster_scans(database)
     repeated, uneven, lost = set(), set(), 0

@@ -11,7 +11,6 @@ import SimpleITK as sitk
 
 from explainct.data.annotate.clustering import cluster_annotations
 from explainct.data.annotate.consensus import reader_masks
-from explainct.data.annotate.lidc_database import load_database
 from explainct.data.demo.cohort import make_demo_cohort
 from explainct.data.demo.lenders import choose_subjects, find_subject, scan_spacing
 from explainct.data.ingest.dicom_index import index_dicom
@@ -20,11 +19,6 @@ from explainct.data.samples.blocks import neighbours
 from explainct.errors import UserError
 
 MARGIN_MM = 4.0
-
-
-@pytest.fixture(scope="module")
-def database():
-    return load_database()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from explainct.data.annotate.lidc_database import Database, load_database
+from explainct.data.annotate.lidc_database import Database
 from explainct.due.interpolation.hidden_slices import load_nodules
 from explainct.due.interpolation_study import train_models as training
 from explainct.due.interpolation_study.train_models import (
@@ -52,11 +52,6 @@ STUDY = {
     "check_steps": (1, 2),
     "check_draws": 4,
 }
-
-
-@pytest.fixture(scope="session")
-def database():
-    return load_database()
 
 
 @pytest.fixture(scope="session")

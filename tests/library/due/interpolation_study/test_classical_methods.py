@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import binary_dilation, binary_erosion
 
-from explainct.data.annotate.lidc_database import load_database
 from explainct.due.interpolation.evaluate import dice
-from explainct.due.interpolation.hidden_slices import hold_out, load_nodules
+from explainct.due.interpolation.hidden_slices import hold_out
 from explainct.due.interpolation_study import classical_methods as peers
 from explainct.due.interpolation_study.classical_methods import (
     VALUES,
@@ -29,11 +28,6 @@ NAMES = {"morphological": morphological, "morphological_filled": morphological_f
 needs_itk = pytest.mark.skipif(
     find_spec("itk") is None, reason="ITK is not installed; `pip install --group itk` in .venv adds it"
 )
-
-
-@pytest.fixture(scope="module")
-def nodules():
-    return load_nodules(load_database())
 
 
 def disc(radius, column=20, size=40):
