@@ -317,8 +317,10 @@ def test_a_context_that_is_hidden_leaves_its_variance():
     mean, variance = network.predict(
         torch.ones(2, 2, 8, 8), torch.tensor([[0.0, 4.0]] * 2), asked, torch.full((2, 1), 3.0), torch.ones(2)
     )
-    assert mean.mean((-2, -1)).flatten().tolist() == pytest.approx([0.5, 1.0], abs=0.2)
-    # Of 0.25, the variance of a fair coin; without the hidden part it would be 0, as it is taught.
+    hidden, seen = mean.mean((-2, -1)).flatten().tolist()
+    assert 0.2 < hidden < 0.8
+    assert seen > 0.9
+    # 0.25 is the variance of a fair coin; without what is hidden it would be 0, as it is taught.
     hidden, seen = variance.mean((-2, -1)).flatten().tolist()
     assert hidden > 0.15
     assert seen < 0.05
