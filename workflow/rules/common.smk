@@ -111,6 +111,11 @@ def archive_disk_mb(wildcards):
     return DOWNLOADS[wildcards.archive].disk_mb
 
 
+def say_forecast():
+    """Say what the planned jobs will take, below Snakemake's table of them, in dry runs too."""
+    logger.warning(forecast(planned_jobs(workflow), REQUESTS))
+
+
 def left_out():
     """Say how many series were left out and where the reasons stand; nothing where none were."""
     path = Path(f"{RESULTS}/annotate/flow.csv")
