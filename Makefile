@@ -2,7 +2,8 @@
 #             make demo CONFIG=mine.yaml runs it with the settings of that file
 # make report   the report alone, of the results that are there; takes CONFIG too
 # make test   style, workflow lint, tests with coverage
-# make test-slow   the cache between copies, and a disk that is full in the middle of each stage: 15 minutes
+# make test-slow   whole runs on archives of other layouts, a run killed in training, the cache between copies, and a disk
+#             that is full in the middle of each stage: 25 minutes
 # make test-slurm   tests on a SLURM of two nodes that they start on this machine: 30 minutes
 PYTHON ?= python3
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)

@@ -24,9 +24,9 @@ SETTINGS = {**TINY, "train": TRAIN, "cluster": CLUSTER}
 SUBMITTING = (sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm")
 # A shorter wait than the profile's for jobs that take seconds.
 ARGUMENTS = ("--slurm-init-seconds-before-status-checks", "9", "table_1")
-RUN = "results/demo/runs/due/n4_lambda1"
-LOG = "results/demo/logs/train_classifier/due_n4_lambda1.log"
-AFTER_TRAINING = ["train_classifier", "explain_classifier", "evaluate_classifier", "table_1"]
+RUN = "results/demo/classifiers/lesion/due/n4_lambda1"
+LOG = "results/demo/logs/train_all_seeds/due_n4_lambda1.log"
+AFTER_TRAINING = ["train_all_seeds", "explain_classifier", "evaluate_classifier", "table_1"]
 
 
 def ask(folder, **changed):
@@ -48,7 +48,7 @@ def submit(cluster, folder):
 
 
 def tables(folder):
-    return {name: (folder / "results/tables" / name).read_bytes() for name in TABLES}
+    return {name: (folder / "results/demo/due/tables" / name).read_bytes() for name in TABLES}
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def again(undisturbed, tmp_path):
     folder = tmp_path / "project"
     shutil.copytree(undisturbed[0], folder, symlinks=True)
     shutil.rmtree(folder / RUN)
-    shutil.rmtree(folder / "results/tables")
+    shutil.rmtree(folder / "results/demo/due/tables")
     (folder / LOG).unlink()
     return folder
 
@@ -106,7 +106,7 @@ def wait_for_epoch(run, number):
     """Wait until the training has finished an epoch, and return its SLURM job."""
     log = run.folder / LOG
     until(lambda: log.exists() and f"epoch {number}/" in log.read_text(), 120, f"no epoch {number}")
-    return next(job for job in run.cluster.jobs(run.folder) if job.rule == "train_classifier" and job.active)
+    return next(job for job in run.cluster.jobs(run.folder) if job.rule == "train_all_seeds" and job.active)
 
 
 def ends_like_undisturbed(run, undisturbed, states):
@@ -115,10 +115,10 @@ def ends_like_undisturbed(run, undisturbed, states):
     assert status == 0, output[-5000:]
     assert tables(run.folder) == tables(undisturbed[0])
     jobs = run.cluster.jobs(run.folder)
-    assert [job.state for job in jobs if job.rule == "train_classifier"] == states
+    assert [job.state for job in jobs if job.rule == "train_all_seeds"] == states
     assert sorted(job.rule for job in jobs if job.state == "COMPLETED") == sorted(AFTER_TRAINING)
     assert not list((run.folder / "results").rglob(".part.*"))
-    assert not list((run.folder / "results").rglob("last.pt"))
+    assert not list((run.folder / "results").rglob("*last.pt"))
     return output
 
 
@@ -147,21 +147,21 @@ def test_a_training_on_a_node_that_dies_goes_on_elsewhere(cluster, undisturbed, 
 
 
 def test_a_training_over_its_memory_is_given_more(cluster, undisturbed, again):
-    ask(again, train_classifier={"mem_mb": 400})
+    ask(again, train_all_seeds={"mem_mb": 400})
     with submit(cluster, again) as run:
         ends_like_undisturbed(run, undisturbed, ["FAILED", "COMPLETED"])
-        memory = [job.memory for job in cluster.jobs(again) if job.rule == "train_classifier"]
+        memory = [job.memory for job in cluster.jobs(again) if job.rule == "train_all_seeds"]
         assert memory == ["400M", "800M"]
 
 
 def test_a_training_over_its_time_is_given_more_and_goes_on(cluster, undisturbed, again):
-    ask(again, train_classifier={"runtime": 2})
+    ask(again, train_all_seeds={"runtime": 2})
     with submit(cluster, again) as run:
         wait_for_epoch(run, 5)
         tell_training(again, signal.SIGSTOP)
         # Not TIMEOUT: a minute before its time ends, SLURM tells the job's Snakemake, which gives it up.
         ends_like_undisturbed(run, undisturbed, ["FAILED", "COMPLETED"])
-        limits = [job.time_limit for job in cluster.jobs(again) if job.rule == "train_classifier"]
+        limits = [job.time_limit for job in cluster.jobs(again) if job.rule == "train_all_seeds"]
         assert limits == ["2:00", "4:00"]
         assert resumed(run)
 
@@ -200,5 +200,5 @@ def ends_after_taking_over(run, undisturbed):
     assert status == 0, output[-5000:]
     assert tables(run.folder) == tables(undisturbed[0])
     rules = sorted(job.rule for job in run.cluster.jobs(run.folder) if job.state == "COMPLETED")
-    assert rules == sorted([*AFTER_TRAINING, "train_classifier"])
+    assert rules == sorted([*AFTER_TRAINING, "train_all_seeds"])
     assert "another job made" in (run.folder / LOG).read_text()

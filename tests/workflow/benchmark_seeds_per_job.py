@@ -16,7 +16,7 @@ METHODS = ("baseline_plus", "due", "gradia_3d", "haics_3d", "due_uniform", "due_
 LAMBDAS = (1, 2)
 SEEDS = (0, 1, 2, 3, 4)
 TARGETS = [
-    f"results/demo/runs/{method}/n4_lambda{lambda_}/seed{seed}/model.pt"
+    f"results/demo/classifiers/lesion/{method}/n4_lambda{lambda_}/seed{seed}/model.pt"
     for method in METHODS
     for lambda_ in LAMBDAS
     for seed in SEEDS
@@ -25,7 +25,7 @@ TARGETS = [
 
 def seconds(project: Project, seeds_per_job: str) -> float:
     """Return the time in seconds that all runs take."""
-    shutil.rmtree(project.folder / "results/demo/runs", ignore_errors=True)
+    shutil.rmtree(project.folder / "results/demo/classifiers/lesion", ignore_errors=True)
     train = {**TINY["train"], "methods": list(METHODS), "seeds": list(SEEDS), "seeds_per_job": seeds_per_job}
     project.configure({**TINY, "train": train})
     start = time.perf_counter()
@@ -39,7 +39,7 @@ def main() -> None:
     """Make what training needs, then time both ways."""
     with tempfile.TemporaryDirectory() as folder:
         project = Project(Path(folder) / "project")
-        status, output = project.run("--cores", "2", "results/demo/uncertainty/weights/shards.csv")
+        status, output = project.run("--cores", "2", "results/demo/due/uncertainty/weights/shards.csv")
         if status:
             sys.exit(output[-3000:])
         together, apart = (seconds(project, choice) for choice in ("all", "one"))

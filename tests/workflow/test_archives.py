@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pydicom
+import pytest
 import yaml
 from harness import TINY, Project, failing
 from mini_pancreas import make_msd, make_nih
@@ -53,6 +54,7 @@ def tiny(archives: dict[str, Path], scans_per_shard: int) -> dict:
     return settings
 
 
+@pytest.mark.slow
 def test_idcs_layout_gives_the_same_table_as_the_demos(finished, tmp_path, project):
     lay_out(finished.folder / "results/demo/dicom", tmp_path / "archive", "idc")
     run(project, "lidc", tiny({"lidc": tmp_path / "archive"}, scans_per_shard=600))
@@ -73,6 +75,7 @@ def test_idcs_layout_gives_the_same_table_as_the_demos(finished, tmp_path, proje
     assert "index_series" in project.planned("cohort_flow", *settings_files("lidc"))
 
 
+@pytest.mark.slow
 def test_one_broken_series_in_tcias_layout_is_listed_and_the_rest_is_done(finished, tmp_path, project):
     lay_out(finished.folder / "results/demo/dicom", tmp_path / "archive", "tcia")
     victims = sorted((tmp_path / "archive" / BROKEN).rglob("*.dcm"))
@@ -97,6 +100,7 @@ def test_one_broken_series_in_tcias_layout_is_listed_and_the_rest_is_done(finish
     assert (results / "lidc/annotate/flow.png").exists()
 
 
+@pytest.mark.slow
 def test_pancreas(tmp_path, project):
     msd, nih = tmp_path / "Task07_Pancreas", tmp_path / "Pancreas-CT"
     make_msd(msd, patients=12, seed=0)

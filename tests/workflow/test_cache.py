@@ -7,7 +7,7 @@ from harness import Project
 
 pytestmark = pytest.mark.slow
 
-TARGET = "results/demo/uncertainty/model.pt"
+TARGET = "results/demo/due/uncertainty/model.pt"
 CACHED = {"extract_crops", "train_interpolator", "sample_variance", "train_uncertainty"}
 
 
@@ -33,13 +33,18 @@ def test_a_second_copy_trains_nothing_until_the_code_changes(tmp_path, run_with_
     assert run_with_cache(first) >= CACHED
     second = Project(tmp_path / "second")
     assert not run_with_cache(second) & CACHED
-    for name in (TARGET, "results/demo/interpolate/model.pt", "results/demo/samples/0.h5", "results/demo/samples/1.h5"):
+    for name in (
+        TARGET,
+        "results/demo/due/interpolation/model.pt",
+        "results/demo/samples/0.h5",
+        "results/demo/samples/1.h5",
+    ):
         assert (second.folder / name).read_bytes() == (first.folder / name).read_bytes()
     shards = [(second.folder / f"results/demo/samples/{shard}.h5").read_bytes() for shard in (0, 1)]
     assert shards[0] != shards[1]
     third = Project(tmp_path / "third")
     module = third.folder / "workflow/explainct/due/interpolation/diffusion.py"
-    module.write_text(module.read_text() + "# edited\n")
+    module.write_text(module.read_text() + "EDITED = True\n")
     computed = run_with_cache(third)
     assert computed >= {"train_interpolator", "sample_variance", "train_uncertainty"}
     assert "extract_crops" not in computed

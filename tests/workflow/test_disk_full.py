@@ -13,21 +13,20 @@ from small_disk import SmallDisk
 
 pytestmark = pytest.mark.slow
 
-RUN = "demo/runs/res_l/n4_lambda1"
+RUN = "demo/classifiers/lesion/res_l/n4_lambda1"
 OUTPUTS = {
     "make_demo_cohort": ("demo/dicom",),
     "index_series": ("demo/ingest/series.parquet", "demo/ingest/left_out.csv"),
     "extract_annotations": ("demo/annotate/lesions.parquet", "demo/annotate/slices.h5", "demo/annotate/scans.parquet"),
-    "split_patients": ("demo/samples/samples.parquet", "demo/samples/splits.parquet"),
-    "cohort_flow": ("demo/annotate/flow.csv", "figures/demo_flow.png", "figures/demo_flow.pdf"),
+    "split_patients": ("demo/samples/splits.parquet",),
+    "list_samples": ("demo/samples/samples.parquet",),
+    "cohort_flow": ("demo/annotate/flow.csv", "demo/annotate/flow.png", "demo/annotate/flow.pdf"),
     "extract_crops": ("demo/samples/0.h5",),
-    "train_interpolator": ("demo/interpolate/model.pt",),
-    "sample_variance": ("demo/uncertainty/variance/0.h5",),
-    "train_uncertainty": ("demo/uncertainty/model.pt",),
-    "map_weights": ("demo/uncertainty/weights/0.h5",),
-    "train_classifier": tuple(
-        f"{RUN}/seed{seed}/{name}" for seed in (0, 1) for name in ("model.pt", "history.csv", "progress.png")
-    ),
+    "train_interpolator": ("demo/due/interpolation/model.pt",),
+    "sample_variance": ("demo/due/uncertainty/variance/0.h5",),
+    "train_uncertainty": ("demo/due/uncertainty/model.pt",),
+    "map_weights": ("demo/due/uncertainty/weights/0.h5",),
+    "train_all_seeds": tuple(f"{RUN}/seed{seed}/{name}" for seed in (0, 1) for name in ("model.pt", "history.csv")),
     "explain_classifier": (f"{RUN}/predictions.parquet", f"{RUN}/explanations.h5"),
     "evaluate_classifier": (f"{RUN}/metrics.parquet", f"{RUN}/lesions.parquet"),
     "table_1": ("demo/due/tables/table1.csv", "demo/due/tables/table1.md", "demo/due/tables/table1.tex"),
@@ -126,6 +125,7 @@ def stages(project, request):
         ["index_series"],
         ["extract_annotations"],
         ["split_patients"],
+        ["list_samples"],
         ["extract_crops", "train_interpolator", "cohort_flow"],
         ["sample_variance"],
         ["train_uncertainty"],
@@ -155,10 +155,10 @@ def test_half_the_space_that_a_stage_needs(stages, rules):
     ("rules", "sign"),
     [
         (["make_demo_cohort"], "demo/dicom/*/*.dcm"),
-        (["train_classifier"], f"{RUN}/seed0/last.pt"),
+        (["train_all_seeds"], f"{RUN}/seed0/last.pt"),
         (["export_masks"], "demo/export/*/*.nii.gz"),
     ],
-    ids=["make_demo_cohort", "train_classifier", "export_masks"],
+    ids=["make_demo_cohort", "train_all_seeds", "export_masks"],
 )
 def test_a_disk_that_others_fill_while_a_stage_writes(stages, rules, sign):
     stages.remove(rules)
@@ -179,8 +179,8 @@ def test_a_disk_that_others_fill_while_a_stage_writes(stages, rules, sign):
         assert all(gzip.decompress(path.read_bytes()) for path in (stages.results / "demo/export").rglob("*.gz"))
     else:
         assert stages.differing(rules) == []
-    if rules == ["train_classifier"]:
-        log = next(stages.results.glob("demo/logs/train_classifier/res_l_*.log"))
+    if rules == ["train_all_seeds"]:
+        log = next(stages.results.glob("demo/logs/train_all_seeds/res_l_*.log"))
         assert "resuming after epoch" in log.read_text()
 
 

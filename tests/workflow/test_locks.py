@@ -7,9 +7,9 @@ import time
 
 from harness import TINY, Project
 
-RUN = "results/demo/runs/due/n4_lambda1"
+RUN = "results/demo/classifiers/lesion/due/n4_lambda1"
 TARGET = f"{RUN}/predictions.parquet"
-LOG = "results/demo/logs/train_classifier/due_n4_lambda1.log"
+LOG = "results/demo/logs/train_classifier/due_n4_lambda1_seed0.log"
 EPOCHS = 60
 
 
@@ -25,7 +25,6 @@ def test_a_second_head_takes_over_what_the_first_ones_job_makes(finished, tmp_pa
     project = Project(tmp_path / "copy")
     project.configure({**TINY, "train": {**TINY["train"], "methods": ["due"], "seeds": [0], "epochs": EPOCHS}})
     log = project.folder / LOG
-    log.unlink()
     first = project.start("--cores", "1", TARGET)
     wait_for(log, f"epoch 2/{EPOCHS}")
     os.kill(first.pid, signal.SIGKILL)  # the head alone: its job goes on
@@ -33,7 +32,10 @@ def test_a_second_head_takes_over_what_the_first_ones_job_makes(finished, tmp_pa
     status, output = project.run("--cores", "1", TARGET)
     assert status == 0, output[-3000:]
     assert "is being made by process" in output
-    assert "another job made results/demo/runs/due/n4_lambda1/seed0/model.pt in the meantime" in log.read_text()
+    assert (
+        "another job made results/demo/classifiers/lesion/due/n4_lambda1/seed0/model.pt in the meantime"
+        in log.read_text()
+    )
     assert f"/{EPOCHS}: loss" not in output
     taken_over = {
         name: (project.folder / RUN / name).read_bytes() for name in ("seed0/model.pt", "predictions.parquet")

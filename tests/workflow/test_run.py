@@ -150,6 +150,7 @@ def test_the_planted_cue_has_a_plan(project):
     assert "explain_classifier" not in planned
 
 
+@pytest.mark.slow
 def test_killed_in_training_and_resumed_in_a_folder_with_a_space_gives_the_same_bytes(finished, tmp_path):
     other = Project(tmp_path / "another folder")
     process = other.start("--cores", "2", "table_1")
