@@ -187,8 +187,13 @@ def weights_of(wildcards):
 
 
 def training_code(wildcards):
+    """Return the hash of the code that trains a method."""
+    return CODE["train_classifier"][wildcards.method]
+
+
+def code_of_training(method):
     """Return a hash of a training's code: with its network and its explanation loss, which it imports by name."""
-    loss = methods.METHODS[wildcards.method].loss
+    loss = methods.METHODS[method].loss
     return code_hash("train_classifier", NETWORK, *([LOSSES[loss]] if loss else []))
 
 
@@ -255,3 +260,12 @@ SAMPLES = {
     "crops_file": "<results>/samples/shards.csv",
 }
 READING = pick("samples", "margin_mm", "grid", "intensity", "window", "cue")
+# The code of every rule, with what some import by name.
+CODE = {
+    **all_hashes(),
+    "index_series": code_hash("index_series", *map(module_of, INDEX.values())),
+    "extract_annotations": code_hash("extract_annotations", module_of(SOURCE.extract)),
+    "train_classifier": {
+        method: code_of_training(method) for method in sorted({*METHODS, "baseline"})
+    },
+}

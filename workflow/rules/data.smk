@@ -104,7 +104,7 @@ rule index_series:
             "on_problem": config["on_problem"],
         },
         state=archives_state,
-        code=code_hash("index_series", *map(module_of, INDEX.values())),
+        code=CODE["index_series"],
     script:
         "../scripts/index_series.py"
 
@@ -133,7 +133,7 @@ rule extract_annotations:
             "settings": pick("annotate", *SOURCE.annotate_settings),
             "on_problem": config["on_problem"],
         },
-        code=code_hash("extract_annotations", module_of(SOURCE.extract)),
+        code=CODE["extract_annotations"],
     script:
         "../scripts/extract_annotations.py"
 

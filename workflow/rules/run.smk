@@ -30,7 +30,7 @@ rule run_record:
     params:
         arguments={
             "settings": config,
-            "code_hashes": all_hashes(),
+            "code_hashes": CODE,
             "job_list_file": JOB_LIST,
         },
         code=code_hash("run_record"),

@@ -39,7 +39,7 @@ DEVICE = re.compile(r" INFO device: (?:GPU \d+, )?(.+)$", re.MULTILINE)
 def run_record(
     *,
     settings: Mapping[str, Any],
-    code_hashes: Mapping[str, str],
+    code_hashes: Mapping[str, Any],
     job_list_file: Path,
     record_file: Path,
     html: Path,
@@ -48,7 +48,7 @@ def run_record(
 
     Args:
         settings: all settings, defaults filled in.
-        code_hashes: by script, the hash of the library modules that it uses.
+        code_hashes: by script, the hash of the library modules that it uses; of the training, by method.
         job_list_file: JSON file with the run's jobs, each with its rule and the path of its log.
         record_file: YAML file with `settings`, `code`, `python`, the versions of `packages`, and
             the `devices` of each rule.

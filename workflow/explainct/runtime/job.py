@@ -147,9 +147,12 @@ def job(snakemake: Any) -> Iterator[None]:
 
 
 def _identity(snakemake: Any) -> str:
-    """Return all that a job's outputs depend on: its rule, its parameters, and the state of its inputs."""
+    """Return what tells a job from others: its outputs, its parameters with the code, and the state of its inputs.
+
+    Two rules may make the same file in the same way, as one training by itself or among all seeds.
+    """
     inputs = [(str(path), os.stat(path).st_mtime_ns) for path in snakemake.input]  # noqa: PTH116
-    return json.dumps([snakemake.rule, dict(snakemake.params.items()), inputs], sort_keys=True, default=str)
+    return json.dumps([list(snakemake.output), dict(snakemake.params.items()), inputs], sort_keys=True, default=str)
 
 
 def _log_to(file: Path) -> None:
