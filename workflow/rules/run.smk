@@ -29,7 +29,7 @@ rule run_record:
         **asks("run_record"),
     params:
         arguments={
-            "settings": config,
+            "settings": dict(sorted(config.items())),
             "code_hashes": CODE,
             "job_list_file": JOB_LIST,
         },
