@@ -14,7 +14,7 @@ from explainct.scoring.statistics.checks import MM_DECIMALS, rounded
 from explainct.scoring.statistics.rank_correlation import rank_correlation
 
 COLUMNS = ("method", "every", "curve", "x", "y", "low", "high", "n")
-"""Columns of the table of curves, `results/tables/uncertainty_curves.csv`."""
+"""Columns of the table of curves, `uncertainty_curves.csv` of the study."""
 
 
 def uncertainty_curves(
