@@ -55,24 +55,30 @@ def tiny(archives: dict[str, Path], scans_per_shard: int) -> dict:
 
 
 @pytest.mark.slow
-def test_idcs_layout_gives_the_same_table_as_the_demos(finished, tmp_path, project):
-    lay_out(finished.folder / "results/demo/dicom", tmp_path / "archive", "idc")
-    run(project, "lidc", tiny({"lidc": tmp_path / "archive"}, scans_per_shard=600))
-    demo, mine = (
-        pd.read_csv(where.folder / f"results/{name}/due/tables/table1.csv")
-        for where, name in ((finished, "demo"), (project, "lidc"))
-    )
+def test_idcs_layout_beside_the_demo_gives_the_same_table_and_leaves_the_demos(finished, tmp_path):
+    archive, lidc, results = tmp_path / "archive", settings_files("lidc"), finished.folder / "results"
+    tables = {name: results / f"{name}/due/tables/table1.csv" for name in ("demo", "lidc")}
+    before = {path: path.read_bytes() for path in (results / "demo").rglob("*") if path.is_file()}
+    lay_out(results / "demo/dicom", archive, "idc")
+    run(finished, "lidc", tiny({"lidc": archive}, scans_per_shard=600))
+    demo, mine = (pd.read_csv(tables[name]) for name in ("demo", "lidc"))
     assert set(mine["dataset"]) == {"lidc"}
     demo = demo[demo["method"] == "due"].reset_index(drop=True)
     pd.testing.assert_frame_equal(mine.drop(columns="dataset"), demo.drop(columns="dataset"), check_exact=True)
     series = [
-        pd.read_parquet(where.folder / f"results/{name}/ingest/series.parquet").drop(columns="files")
-        for where, name in ((finished, "demo"), (project, "lidc"))
+        pd.read_parquet(results / name / "ingest/series.parquet").drop(columns="files") for name in ("demo", "lidc")
     ]
     pd.testing.assert_frame_equal(*series)
-    assert project.planned("cohort_flow", *settings_files("lidc")) == set()
-    (next((tmp_path / "archive").rglob("*.dcm")).parent / "added.dcm").touch()
-    assert "index_series" in project.planned("cohort_flow", *settings_files("lidc"))
+    # The one, the other, and back: neither dataset runs again, and no file of the demo has changed.
+    assert finished.planned() == set()
+    assert finished.planned("table_1", "cohort_flow", *lidc) == set()
+    status, output = finished.run("--cores", "2")
+    assert status == 0
+    assert "Nothing to be done" in output
+    assert {path: path.read_bytes() for path in (results / "demo").rglob("*") if path.is_file()} == before
+    (next(archive.rglob("*.dcm")).parent / "added.dcm").touch()
+    assert "index_series" in finished.planned("cohort_flow", *lidc)
+    assert finished.planned() == set()
 
 
 @pytest.mark.slow

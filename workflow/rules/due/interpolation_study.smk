@@ -78,6 +78,8 @@ use rule train_uncertainty as train_study_uncertainty with:
         "<study>/logs/train_uncertainty.log",
     benchmark:
         "<study>/benchmarks/train_uncertainty.tsv"
+    # Snakemake does not take this from the rule above.
+    cache: CACHED
     resources:
         **asks("train_study_uncertainty"),
 
