@@ -8,7 +8,7 @@ import pytest
 from slurm_cluster import Cluster
 from slurm_packages import NoClusterError
 
-CACHE = Path(os.environ.get("DUE_SLURM_PACKAGES") or Path(__file__).parents[2] / ".cache/slurm")
+CACHE = Path(os.environ.get("EXPLAINCT_SLURM_PACKAGES") or Path(__file__).parents[2] / ".cache/slurm")
 
 
 @pytest.fixture(scope="session")

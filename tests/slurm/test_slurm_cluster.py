@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import slurm_cluster
 from slurm_cluster import Cluster, until
 from slurm_packages import NoClusterError
 
@@ -14,8 +15,8 @@ STRAY = "#!/bin/sh\nsetsid sh -c 'sleep 300 & echo $! > stray.part; mv stray.par
 SESSION = """
 import pathlib, sys, time
 sys.path.insert(0, sys.argv[1])
-import cluster
-running = cluster.Cluster(pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]))
+from slurm_cluster import Cluster
+running = Cluster(pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]))
 running.start()
 running.run("sbatch", "--chdir", sys.argv[2], sys.argv[2] + "/stray.sh")
 time.sleep(300)
@@ -38,7 +39,7 @@ def test_two_clusters_live_side_by_side_and_stop_with_all_their_processes(cluste
     (tmp_path / "stray.sh").write_text(STRAY)
     with Cluster(tmp_path, packages) as other:
         other.run("sbatch", "--chdir", str(tmp_path), str(tmp_path / "stray.sh"))
-        until((tmp_path / "stray").exists, 30, "the job does not start")
+        until((tmp_path / "stray").exists, 60, "the job does not start")
         assert [job.state for job in other.jobs()] == ["RUNNING"]
         assert not cluster.jobs(tmp_path)
         assert len(processes(tmp_path)) >= 5  # three daemons, the job's keeper and what it let go
@@ -48,7 +49,7 @@ def test_two_clusters_live_side_by_side_and_stop_with_all_their_processes(cluste
 
 def test_a_cluster_dies_with_its_tests(cluster, packages, tmp_path):
     (tmp_path / "stray.sh").write_text(STRAY)
-    command = [sys.executable, "-c", SESSION, str(Path(__file__).parent), str(tmp_path), str(packages)]
+    command = [sys.executable, "-c", SESSION, str(Path(slurm_cluster.__file__).parent), str(tmp_path), str(packages)]
     with subprocess.Popen(command) as session:
         try:
             until((tmp_path / "stray").exists, 60, "the job does not start")
@@ -59,7 +60,7 @@ def test_a_cluster_dies_with_its_tests(cluster, packages, tmp_path):
 
 
 def test_a_machine_without_packages_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr("packages.shutil.which", lambda name: None if name == "apt-get" else name)
+    monkeypatch.setattr("slurm_packages.shutil.which", lambda name: None if name == "apt-get" else name)
     with pytest.raises(NoClusterError, match="apt-get is not on this machine"):
         Cluster(tmp_path / "cluster", tmp_path / "cache").start()
 
