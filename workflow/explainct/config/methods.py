@@ -36,7 +36,10 @@ class Method(Recipe):
 def _published(method: Method) -> Method:
     """Return a method as its authors coded it."""
     name = f"{method.name}_published"
-    return replace(method, name=name, label=f"{method.label}, published", line=":", loss=name, detach_head=True)
+    weights = "published" if method.weights == "uncertainty" else method.weights
+    return replace(
+        method, name=name, label=f"{method.label}, published", line=":", weights=weights, loss=name, detach_head=True
+    )
 
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; dashes and markers serve print in grey.
@@ -49,7 +52,7 @@ _BASELINES = (
         marker="^",
         annotation="nearest",
         weights="uniform",
-        loss="weighted_l1",
+        loss="weighted_cross_entropy",
     ),
 )
 
@@ -60,7 +63,7 @@ _DUE = Method(
     marker="o",
     annotation="interpolated",
     weights="uncertainty",
-    loss="weighted_l1",
+    loss="weighted_cross_entropy",
 )
 
 # What differs from `due` in its ablations.

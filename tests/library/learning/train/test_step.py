@@ -4,7 +4,7 @@ from copy import deepcopy
 
 import pytest
 import torch
-from torch.nn.functional import cross_entropy, interpolate
+from torch.nn.functional import avg_pool3d, binary_cross_entropy, cross_entropy
 from torch.testing import assert_close
 
 from explainct.config.methods import METHODS
@@ -61,12 +61,17 @@ def test_due_step_descends_the_loss_that_captum_and_plain_torch_give(network, ba
     other.trunk.layer4.register_forward_hook(lambda module, inputs, output: kept.update(features=output))
     logits, _ = other(images)
     (slope,) = torch.autograd.grad(logits[:, 1][1:3].sum(), kept["features"], create_graph=True)
-    raw = (slope.mean((2, 3, 4), keepdim=True) * kept["features"]).sum(1)[1:3].clamp_min(0)
-    large = interpolate(raw[:, None], GRID, mode="trilinear", align_corners=True)[:, 0]
-    low, high = (getattr(large, name)((1, 2, 3), keepdim=True) for name in ("amin", "amax"))
-    maps = (large - low) / (high - low + 1e-6)
-    expected = (weights[1:3] * (maps - target[1:3]).abs()).sum() / weights[1:3].sum()
-    assert_close(explanation, expected.detach())
+    raw = (slope.mean((2, 3, 4), keepdim=True) * kept["features"]).sum(1)[1:3]
+    cells = [size // cell for size, cell in zip(GRID, raw.shape[1:], strict=True)]
+    weight = avg_pool3d(weights[1:3], cells)
+    share = avg_pool3d((weights * target)[1:3], cells) / weight
+    size = raw.abs().amax((1, 2, 3), keepdim=True)
+    inside = 0.01 + 0.98 * raw.clamp_min(0) / raw.amax((1, 2, 3), keepdim=True)
+    cost = binary_cross_entropy(inside, share, reduction="none") + share * (-raw).clamp_min(0) / size
+    each = (weight * cost).sum((1, 2, 3)) / weight.sum((1, 2, 3))
+    assert_close(explanation, each.mean().detach())
+    # Supervision does not depend on the scale of the map, and so its gradient is that of the loss times the scale.
+    expected = (size.detach()[:, 0, 0, 0] * each).mean()
     assert_close(prediction, cross_entropy(logits, labels).detach())
     (cross_entropy(logits, labels) + 0.7 * expected).backward()
     for (name, value), reference in zip(own.named_parameters(), other.parameters(), strict=True):

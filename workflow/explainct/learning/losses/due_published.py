@@ -21,7 +21,7 @@ def published_loss(maps: torch.Tensor, target: torch.Tensor, weights: torch.Tens
 
     Known to be wrong: the binary term does not see voxels outside the annotation, so an explanation that covers
     everything scores like an exact one, and neither term is divided by the weights, so their scale acts as lambda.
-    Use `weighted_l1` unless you compare with the publication.
+    Use `weighted_cross_entropy` unless you compare with the publication.
 
     Args:
         maps: explanations [B, D, H, W] in [0, 1].

@@ -9,7 +9,7 @@ alone.
 _LOSSES = "explainct.learning.losses"
 
 LOSSES: dict[str, str] = {
-    "weighted_l1": f"{_LOSSES}.due:build_weighted_l1",
+    "weighted_cross_entropy": f"{_LOSSES}.due:build_weighted_cross_entropy",
     "due_published": f"{_LOSSES}.due_published:build_published_due",
     "gradia": f"{_LOSSES}.gradia:build_gradia",
     "gradia_published": f"{_LOSSES}.gradia:build_published_gradia",
