@@ -70,7 +70,7 @@ def test_published_weights_forget_scale_and_absolute_ones_do_not():
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 0.25])
 def test_a_constant_gap_has_nothing_to_rank(value):
-    assert np.all(published_weights(np.full((2, 3, 3), value, np.float32)) == 1)
+    assert np.all(published_weights(np.full((2, 3, 3), value, np.float32)) == 0)
 
 
 def test_noise_in_an_empty_gap_weighs_nothing_unless_published():

@@ -174,6 +174,26 @@ def test_learned_imputation_has_the_cells_and_the_papers_kernels(cells, grid, de
         assert imputation.layers(target[:, None]).shape == (2, 1, 1, 7, 7)
 
 
+def test_imputation_as_coded_has_rectifiers_between_its_layers_and_no_mean_to_start_from():
+    cells, grid = (1, 7, 7), (1, 224, 224)
+    torch.manual_seed(0)
+    deep, shallow, mean = (
+        LearnedImputation(cells, grid, deep=deep, published=published)
+        for deep, published in ((True, True), (False, True), (False, False))
+    )
+    kinds = [type(layer).__name__ for layer in deep.layers]
+    assert kinds == ["Conv3d", "ReLU"] * 4 + ["Conv3d"]
+    assert mean.layers[0].weight.std() == 0
+    # As torch initialises it: evenly around 0, up to 1 / sqrt(inputs).
+    weight = shallow.layers[0].weight
+    assert weight.abs().max().item() == pytest.approx(1 / 64, rel=0.02)
+    assert abs(weight.mean().item()) < 1e-3
+
+
+def test_the_binary_term_has_no_slack_as_coded():
+    assert [Res(gaussian_imputation, published=published).slack for published in (True, False)] == [0.0, 0.01]
+
+
 def test_learned_imputation_is_trained_by_the_loss():
     raw, target, weights = case()
     loss = build("res_l_3d")

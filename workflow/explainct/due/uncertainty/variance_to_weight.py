@@ -9,7 +9,7 @@ def published_weights(variance: np.ndarray) -> np.ndarray:
     """Return the paper's weights of a gap: a flipped sigmoid of the variance, then min-max over the gap.
 
     The min-max erases scale: the most certain voxel of a gap has weight 1 and the least certain 0, however small
-    their difference. A gap of one variance everywhere has nothing to rank and gets weight 1, as if annotated.
+    their difference. A gap of one variance everywhere has weight 0, as in the authors' code.
 
     Args:
         variance: variance of a gap's voxels, in [0, 0.25] [M, H, W].
@@ -23,9 +23,7 @@ def published_weights(variance: np.ndarray) -> np.ndarray:
     # In double precision, so that rounding does not merge variances that differ.
     flipped = 1 / (1 + np.exp(variance.astype(np.float64)))
     low, high = flipped.min(), flipped.max()
-    if low == high:
-        return np.ones_like(flipped)
-    return (flipped - low) / (high - low)
+    return (flipped - low) / (high - low or 1)
 
 
 def absolute_weights(variance: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from explainct.learning.losses.res_threshold import adaptive_threshold
 SLOPE = 5.0
 """Slope gamma of the hyperbolic tangent."""
 SLACK = 0.01
-"""Slack alpha of the hinge: the paper's larger one, for scenes; 0.001 for faces."""
+"""Slack alpha of the hinge: the paper's larger one, for scenes; 0.001 for faces. The authors' code has 0."""
 SMALLEST = 1e-6
 
 Imputation = Callable[[CellLabels], torch.Tensor]
@@ -24,22 +24,23 @@ Imputation = Callable[[CellLabels], torch.Tensor]
 class Res(nn.Module):
     """RES's loss: a hinged binary term for labelled cells, and the distance to an imputed annotation.
 
-    As coded by its authors, the binary term is one number per batch, the threshold balances the classes, and the
-    continuous term counts unlabelled cells. As in equation 8, the binary term is one per sample, the threshold counts
-    cells, and unlabelled cells do not matter.
+    As coded by its authors, the binary term is one number per batch without slack, the threshold balances the classes,
+    and the continuous term counts unlabelled cells. As in equation 8, the binary term is one per sample, the threshold
+    counts cells, and unlabelled cells do not matter.
 
     Args:
         imputation: from labels to continuous annotations.
         published: as coded, not as in the paper.
         slope: gamma of the hyperbolic tangent.
-        slack: alpha of the hinge.
+        slack: alpha of the hinge; by default that of the paper, or 0 as coded.
     """
 
     def __init__(
-        self, imputation: Imputation, *, published: bool = False, slope: float = SLOPE, slack: float = SLACK
+        self, imputation: Imputation, *, published: bool = False, slope: float = SLOPE, slack: float | None = None
     ) -> None:
         super().__init__()
-        self.imputation, self.published, self.slope, self.slack = imputation, published, slope, slack
+        self.imputation, self.published, self.slope = imputation, published, slope
+        self.slack = slack if slack is not None else 0.0 if published else SLACK
 
     def forward(self, maps: torch.Tensor, labels: CellLabels) -> torch.Tensor:
         """Return the loss, a scalar; 0 where nothing is labelled.
@@ -91,19 +92,24 @@ class LearnedImputation(nn.Module):
 
     The shallow one is one kernel of two cells that moves by a cell; the deep one halves the annotation until it has
     the cells, with kernels of 7, 3, 3, ... voxels (RES, appendix A.5). Nothing ties either to the annotation, so it
-    may move towards the explanation instead. The shallow kernel starts as a mean, the deep one as torch initialises it.
+    may move towards the explanation instead. The shallow kernel starts as a mean, the deep one as torch initialises it;
+    as coded by its authors both start as torch initialises them, and rectifiers lie between the deep one's layers.
 
     Args:
         cells: cells of the feature map (d, h, w).
         grid: voxels of the annotation (D, H, W), at least as many as cells along each axis.
         deep: many small kernels instead of one large one.
+        published: as coded.
     """
 
-    def __init__(self, cells: tuple[int, int, int], grid: tuple[int, int, int], *, deep: bool) -> None:
+    def __init__(
+        self, cells: tuple[int, int, int], grid: tuple[int, int, int], *, deep: bool, published: bool = False
+    ) -> None:
         super().__init__()
         self.cells = cells
         step = tuple(voxels // cell for voxels, cell in zip(grid, cells, strict=True))
-        self.layers = nn.Sequential(*(_halvings(step) if deep else [_mean_of_two_cells(step)]))
+        layers = _halvings(step, rectified=published) if deep else [_over_two_cells(step, as_mean=not published)]
+        self.layers = nn.Sequential(*layers)
 
     def forward(self, labels: CellLabels) -> torch.Tensor:
         """Return imputed annotations [B, d, h, w] in [0, 1].
@@ -116,19 +122,20 @@ class LearnedImputation(nn.Module):
         return (values - low) / (high - low + SMALLEST)
 
 
-def _mean_of_two_cells(step: tuple[int, ...]) -> nn.Conv3d:
-    """Return a convolution of 2 cells moved by one cell of `step` voxels, which starts as a mean."""
+def _over_two_cells(step: tuple[int, ...], *, as_mean: bool) -> nn.Conv3d:
+    """Return a convolution of 2 cells moved by one cell of `step` voxels, which starts as a mean or as torch does."""
     kernel = tuple(2 * voxels if voxels > 1 else 1 for voxels in step)
     layer = nn.Conv3d(1, 1, kernel, stride=step, padding=tuple(voxels // 2 for voxels in step))
-    nn.init.constant_(layer.weight, 1 / math.prod(kernel))
-    nn.init.zeros_(layer.bias)
+    if as_mean:
+        nn.init.constant_(layer.weight, 1 / math.prod(kernel))
+        nn.init.zeros_(layer.bias)
     return layer
 
 
-def _halvings(step: tuple[int, ...]) -> list[nn.Module]:
+def _halvings(step: tuple[int, ...], *, rectified: bool) -> list[nn.Module]:
     """Return convolutions that halve each axis until a cell of `step` voxels is one.
 
-    Nothing lies between them: with a single channel, a rectifier that lets nothing pass would end the learning.
+    Between them lie rectifiers only as coded: with a single channel, one that lets nothing pass ends the learning.
     """
     halvings = [int(math.log2(voxels)) for voxels in step]
     layers: list[nn.Module] = []
@@ -136,8 +143,10 @@ def _halvings(step: tuple[int, ...]) -> list[nn.Module]:
         width = 7 if number == 0 else 3
         kernel = tuple(width if count else 1 for count in halvings)
         stride = tuple(2 if number < count else 1 for count in halvings)
-        layers += [nn.Conv3d(1, 1, kernel, stride=stride, padding=tuple(size // 2 for size in kernel))]
-    return layers
+        layers.append(nn.Conv3d(1, 1, kernel, stride=stride, padding=tuple(size // 2 for size in kernel)))
+        if rectified:
+            layers.append(nn.ReLU())
+    return layers[:-1] if rectified else layers
 
 
 def build_res_g(_cells: tuple[int, int, int], _grid: tuple[int, int, int]) -> nn.Module:
@@ -157,7 +166,8 @@ def build_res_l(cells: tuple[int, int, int], grid: tuple[int, int, int]) -> nn.M
 
 def build_published_res_l(cells: tuple[int, int, int], grid: tuple[int, int, int]) -> nn.Module:
     """Build RES-L as coded."""
-    return OnCells(Res(LearnedImputation(cells, grid, deep=False), published=True), published=True)
+    imputation = LearnedImputation(cells, grid, deep=False, published=True)
+    return OnCells(Res(imputation, published=True), published=True)
 
 
 def build_deep_res_l(cells: tuple[int, int, int], grid: tuple[int, int, int]) -> nn.Module:
@@ -167,4 +177,5 @@ def build_deep_res_l(cells: tuple[int, int, int], grid: tuple[int, int, int]) ->
 
 def build_published_deep_res_l(cells: tuple[int, int, int], grid: tuple[int, int, int]) -> nn.Module:
     """Build RES-L with the deep imputation as coded."""
-    return OnCells(Res(LearnedImputation(cells, grid, deep=True), published=True), published=True)
+    imputation = LearnedImputation(cells, grid, deep=True, published=True)
+    return OnCells(Res(imputation, published=True), published=True)
