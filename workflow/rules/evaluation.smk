@@ -2,12 +2,13 @@
 
 
 rule explain_classifier:
-    """Predict every test sample and explain every test lesion, for all seeds of a run."""
+    """Predict every validation and test sample and explain every test lesion, for all seeds of a run."""
     input:
         **SAMPLES,
         model_files=MODELS,
     output:
         predictions_file="<classifiers>/{method}/n{n}_lambda{lam}/predictions.parquet",
+        validation_file="<classifiers>/{method}/n{n}_lambda{lam}/validation.parquet",
         explanations_file="<classifiers>/{method}/n{n}_lambda{lam}/explanations.h5",
     log:
         "<logs>/explain_classifier/{method}_n{n}_lambda{lam}.log",
@@ -34,6 +35,7 @@ rule evaluate_classifier:
     input:
         **SAMPLES,
         predictions_file=rules.explain_classifier.output.predictions_file,
+        validation_file=rules.explain_classifier.output.validation_file,
         explanations_file=rules.explain_classifier.output.explanations_file,
     output:
         metrics_file="<classifiers>/{method}/n{n}_lambda{lam}/metrics.parquet",

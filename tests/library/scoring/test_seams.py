@@ -22,6 +22,7 @@ from explainct.scoring.evaluate.explanation_file import read_explanations, read_
 from explainct.scoring.evaluate.predict import predict_and_explain
 from explainct.scoring.evaluate.score import score_run
 from explainct.scoring.metrics.declarations import (
+    CHOSEN_ACCURACY,
     EXPLANATION_METRICS,
     PREDICTION_METRICS,
     prediction_metrics_of_classes,
@@ -114,13 +115,18 @@ def trained(folder, samples, task, settings):
 
 def scores(folder, samples, task, networks):
     """Predict, explain and score the test samples."""
-    files = {"predictions_file": folder / "predictions.parquet", "explanations_file": folder / "explanations.h5"}
+    files = {
+        "predictions_file": folder / "predictions.parquet",
+        "validation_file": folder / "validation.parquet",
+        "explanations_file": folder / "explanations.h5",
+    }
     data = {"samples": samples, "store": Store(), "task": task}
     predict_and_explain(**data, networks=networks, batch_size=5, compute=COMPUTE, **files)
     assert read_seeds(files["explanations_file"]) == [0, 1]
     assert np.ptp(read_explanations(files["explanations_file"], 0, "true")) > 0
     metrics, lesions = score_run(**data, **files, dims=3, threshold=0.5)
-    assert set(metrics["metric"]) == {*PREDICTION_METRICS, *EXPLANATION_METRICS}
+    chosen = {CHOSEN_ACCURACY} if task.outputs == 2 else set()
+    assert set(metrics["metric"]) == {*PREDICTION_METRICS, *chosen, *EXPLANATION_METRICS}
     assert metrics["value"].between(0, 1).all()
     assert set(lesions["sample_id"]) == set(samples.query("split == 'test' and label == 1")["sample_id"])
     return pd.read_parquet(files["predictions_file"]), metrics

@@ -78,6 +78,7 @@ def made_up_run(folder: Path, *, strength: float, samples, store, seeds=(0, 1, 2
     write_explanations(files["explanations.h5"], lesions["sample_id"].tolist(), maps)
     metrics, lesion_metrics = score_run(
         predictions_file=files["predictions.parquet"],
+        validation_file=files["predictions.parquet"],
         explanations_file=files["explanations.h5"],
         samples=samples,
         store=store,

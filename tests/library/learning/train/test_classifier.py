@@ -134,6 +134,15 @@ def test_kept_model_is_the_best_validated_one(trained):
     assert score == pytest.approx(history.validation_average_precision.max(), rel=1e-5)
 
 
+def test_the_kept_statistics_are_those_of_the_training_images(trained):
+    network = load_classifier(trained / "model.pt", choose_compute("cpu"))
+    with torch.no_grad():
+        hidden = network.trunk.conv1(torch.from_numpy(TRAINING.images))  # [9, C, d, h, w], in three batches of 3
+    torch.testing.assert_close(network.trunk.bn1.running_mean, hidden.mean((0, 2, 3, 4)), rtol=1e-4, atol=1e-5)
+    variance = torch.stack([part.transpose(0, 1).flatten(1).var(1) for part in hidden.split(3)]).mean(0)
+    torch.testing.assert_close(network.trunk.bn1.running_var, variance, rtol=1e-4, atol=1e-5)
+
+
 def test_validation_score_is_the_average_precision_of_the_lesion_probability():
     torch.manual_seed(0)
     network = ExplainableResNet(width=1 / 32, max_pool=False)

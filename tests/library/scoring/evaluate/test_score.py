@@ -20,7 +20,7 @@ from explainct.scoring.evaluate.explanation_file import (
 )
 from explainct.scoring.evaluate.predict import predict_and_explain
 from explainct.scoring.evaluate.score import score_run
-from explainct.scoring.metrics.declarations import EXPLANATION_METRICS, PREDICTION_METRICS
+from explainct.scoring.metrics.declarations import CHOSEN_ACCURACY, METRICS, PREDICTION_METRICS
 from explainct.scoring.metrics.overlap import threshold_metrics
 
 GRID = (16, 32, 32)
@@ -48,11 +48,12 @@ class RandomStore:
 
 @pytest.fixture(scope="module")
 def samples():
+    splits = ["test", "test", "test", "train"] * 3 + ["validation"] * 4
     rows = [
-        {"sample_id": f"s{number:02d}", "split": "train" if number % 4 == 3 else "test", "label": int(number % 3 == 0)}
-        for number in range(12)
+        {"sample_id": f"s{number:02d}", "split": split, "label": int(number % 3 == 0), "number": number}
+        for number, split in enumerate(splits)
     ]
-    return pd.DataFrame(rows).assign(number=range(12)).sample(frac=1, random_state=0)
+    return pd.DataFrame(rows).sample(frac=1, random_state=0)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,7 @@ def explained(samples, tmp_path_factory):
         "batch_size": 4,
         "compute": choose_compute("cpu", 2),
         "predictions_file": folder / "predictions.parquet",
+        "validation_file": folder / "validation.parquet",
         "explanations_file": folder / "explanations.h5",
     }
     predict_and_explain(**arguments)
@@ -83,6 +85,7 @@ def evaluation(explained, samples, tmp_path):
     write_explanations(tmp_path / "explanations.h5", ids, maps)
     return {
         "predictions_file": explained["predictions_file"],
+        "validation_file": explained["validation_file"],
         "explanations_file": tmp_path / "explanations.h5",
         "samples": samples,
         "store": RandomStore(),
@@ -92,10 +95,11 @@ def evaluation(explained, samples, tmp_path):
     }
 
 
-def test_predictions_cover_the_test_split_of_every_seed(explained, samples):
-    table = pd.read_parquet(explained["predictions_file"])
+@pytest.mark.parametrize(("split", "file"), [("test", "predictions_file"), ("validation", "validation_file")])
+def test_predictions_cover_the_split_of_every_seed(explained, samples, split, file):
+    table = pd.read_parquet(explained[file])
     assert table.columns.tolist() == ["seed", "sample_id", "label", "probability", "predicted"]
-    expected = samples.query("split == 'test'").sort_values("sample_id")
+    expected = samples.query("split == @split").sort_values("sample_id")
     for seed in SEEDS:
         part = table[table["seed"] == seed]
         assert part["sample_id"].tolist() == expected["sample_id"].tolist()
@@ -132,7 +136,9 @@ def test_images_are_read_in_batches(explained):
 
 
 def test_equal_runs_give_equal_bytes(explained, tmp_path):
-    again = {name: tmp_path / explained[name].name for name in ("predictions_file", "explanations_file")}
+    again = {
+        name: tmp_path / explained[name].name for name in ("predictions_file", "validation_file", "explanations_file")
+    }
     predict_and_explain(**{**explained, **again})
     for name, path in again.items():
         assert path.read_bytes() == explained[name].read_bytes()
@@ -167,14 +173,28 @@ def test_scores_are_means_over_the_test_lesions(evaluation, samples):
             assert found.tolist() == [pytest.approx(expected)]
 
 
+def test_a_threshold_of_the_validation_samples_judges_the_test_samples(evaluation, tmp_path):
+    test, validation = (
+        pd.DataFrame({"seed": 3, "label": labels, "probability": probabilities, "predicted": 0})
+        for labels, probabilities in (([0, 1, 1, 0], [0.1, 0.25, 0.31, 0.4]), ([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4]))
+    )
+    files = {"predictions_file": tmp_path / "predictions.parquet", "validation_file": tmp_path / "validation.parquet"}
+    for table, path in zip((test, validation), files.values(), strict=True):
+        table.to_parquet(path)
+    table, _ = score_run(**{**evaluation, **files})
+    # The best threshold is 0.25; strictly above it lie 0.31, rightly, and 0.4, wrongly.
+    assert table.query("metric == @CHOSEN_ACCURACY")["value"].tolist() == [0.5]
+    assert table.query("metric == 'accuracy'")["value"].tolist() == [0.5]
+
+
 def test_scores_have_the_promised_rows(evaluation):
     table, _ = score_run(**evaluation)
     assert table.columns.tolist() == ["seed", "metric", "explained_class", "threshold", "value"]
     assert not table.duplicated(["seed", "metric", "explained_class", "threshold"]).any()
     prediction = table[table["explained_class"] == ""]
-    assert set(prediction["metric"]) == set(PREDICTION_METRICS)
+    assert set(prediction["metric"]) == {*PREDICTION_METRICS, CHOSEN_ACCURACY}
     main = table[(table["explained_class"] == "predicted") & ~(table["threshold"] != 0.5) | table["threshold"].isna()]
-    assert set(main["metric"]) == set(PREDICTION_METRICS) | set(EXPLANATION_METRICS)
+    assert set(main["metric"]) == set(METRICS)
     curve = table.query("seed == 3 and explained_class == 'true' and metric == 'dice'")
     assert curve["threshold"].tolist() == [step / 10 for step in range(10)]
     assert table["value"].between(0, 1).all()

@@ -13,10 +13,10 @@ from explainct.report.audit.due_table1 import published_for_methods
 from explainct.report.html_page import page
 from explainct.report.plot_style import method_label
 from explainct.runtime.files import write_csv, write_text
-from explainct.scoring.metrics.declarations import EXPLANATION_METRICS, METRICS, MIDDLE_IOU, PREDICTION_METRICS
+from explainct.scoring.metrics.declarations import EXPLANATION_METRICS, METRICS, MIDDLE_IOU
 
 TRUE_CLASS_IOU = "iou_true_class"
-ROWS = (*PREDICTION_METRICS, *EXPLANATION_METRICS, TRUE_CLASS_IOU)
+ROWS = (*METRICS, TRUE_CLASS_IOU)
 COLUMNS = ["dataset", "method", "metric", "mean", "std", "n_seeds", "published_mean", "published_std"]
 DATASET_TITLES = {"lidc": "LIDC-IDRI", "pancreas": "pancreas"}
 
@@ -84,7 +84,8 @@ def summarise(metrics_file: Path, method: str, threshold: float) -> pd.DataFrame
     is_true = table["explained_class"] == "true"
     true_iou = table[is_true & (table["metric"] == "iou")].assign(metric=TRUE_CLASS_IOU)
     values = pd.concat([table[~is_true], true_iou]).groupby("metric")["value"]
-    summary = values.agg(mean="mean", std="std", n_seeds="count").reindex(ROWS).reset_index()
+    rows = [name for name in ROWS if name in values.groups]  # tasks of more than two classes have no threshold
+    summary = values.agg(mean="mean", std="std", n_seeds="count").loc[rows].reset_index()
     summary.insert(0, "method", method)
     return summary
 
@@ -98,7 +99,9 @@ def caption(
         f"Prediction of all test samples and explanation of the test lesions of the {cohort}: {seeds}, as fractions "
         "between 0 and 1. Explanations are class activation maps of the predicted class, "
         f"binarised above {threshold:g}. Arrows point to better values; the best method of a row is bold. "
-        "Published precision and F1 follow the authors' code, which counts no false positives on lesions."
+        "The authors' code counts no false positives on lesions: what the paper calls precision is the hit rate here, "
+        "and its F1 is the published F1. The second accuracy calls lesion what lies above the threshold of the best "
+        "accuracy on the validation samples, not above 0.5."
     )
     if flat:
         text += (

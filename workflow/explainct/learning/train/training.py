@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.metrics import average_precision_score
+from torch.optim.swa_utils import update_bn
 
 from explainct.config.recipe import Recipe
 from explainct.data.samples.tasks import Task
@@ -82,12 +83,24 @@ class Training:
         """Train for the epoch of the given number (from 0) and validate if it is time; return what to record."""
         record = self._train(epoch)
         if (epoch + 1) % self.settings["validate_every"] == 0 or epoch + 1 == self.settings["epochs"]:
+            self._estimate_statistics()
             score = validation_score(
                 self.network, *validation, task=self.task, batch_size=self.settings["batch_size"], compute=self.compute
             )
             self.best.offer(score, self.network)
             record["validation_average_precision"] = score
         return record
+
+    def _estimate_statistics(self) -> None:
+        """Estimate the statistics of batch normalisation on the training images with the weights as they are now.
+
+        The running means of training lag behind weights that a few tens of steps have changed, and what is validated
+        and saved is the network in evaluation mode.
+        """
+        images, size = self.data[0], self.settings["batch_size"]
+        with self.compute.autocast():
+            # Equal parts, since each counts the same.
+            update_bn(images.tensor_split(math.ceil(len(images) / size)), self.network)
 
     def _train(self, epoch: int) -> dict[str, float]:
         """Take one step per batch; return the losses, means over the epoch's samples, if they are finite."""

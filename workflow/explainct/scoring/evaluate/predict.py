@@ -1,4 +1,4 @@
-"""Predictions of the test samples and explanations of the test lesions, by the classifiers of all seeds."""
+"""Predictions of validation and test samples, and explanations of the test lesions, by the classifiers of all seeds."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +30,7 @@ def explain_classifier(
     crops_file: Path,
     model_files: Sequence[Path],
     predictions_file: Path,
+    validation_file: Path,
     explanations_file: Path,
     task: str,
     batch_size: int,
@@ -37,7 +38,7 @@ def explain_classifier(
     device: str,
     threads: int,
 ) -> None:
-    """Predict every test sample and map every test lesion with the classifier of each seed.
+    """Predict every validation and test sample, and map every test lesion, with the classifier of each seed.
 
     Args:
         lesions_file: the table `annotate/lesions.parquet`.
@@ -46,6 +47,7 @@ def explain_classifier(
         crops_file: list of the files of crops.
         model_files: trained classifiers, `.../seed{seed}/model.pt`.
         predictions_file: table to write, see `predict_and_explain`.
+        validation_file: the same table of the validation samples, on which thresholds are chosen.
         explanations_file: HDF5 file to write, see `predict_and_explain`.
         task: name of the task.
         batch_size: images of a forward pass.
@@ -67,6 +69,7 @@ def explain_classifier(
         batch_size=batch_size,
         compute=compute,
         predictions_file=predictions_file,
+        validation_file=validation_file,
         explanations_file=explanations_file,
     )
 
@@ -80,14 +83,13 @@ def predict_and_explain(
     batch_size: int,
     compute: Compute,
     predictions_file: Path,
+    validation_file: Path,
     explanations_file: Path,
 ) -> None:
-    """Predict every test sample and map every test lesion with the classifier of each seed.
-
-    Images are read once, a batch at a time, and shown to all classifiers; maps are kept before any post-processing.
+    """Predict every validation and test sample, and map every test lesion, with the classifier of each seed.
 
     Args:
-        samples: rows of `samples.parquet`; only those of the test split are used.
+        samples: rows of `samples.parquet`; those of the training split are not used.
         store: gives the images [N, D, H, W] in [0, 1] of samples.
         networks: trained classifiers by seed.
         task: what they predict.
@@ -95,29 +97,59 @@ def predict_and_explain(
         compute: device and number formats.
         predictions_file: table to write, one row per seed and test sample: true class (`label`), `predicted` class,
             and `probability` of class 1, or `probability_0`, `probability_1`, ... where there are more than two.
+        validation_file: the same table of the validation samples.
         explanations_file: HDF5 file to write, with maps [N, d, h, w] of the predicted and of the true class.
 
     Raises:
         UserError: the test split has no lesion.
     """
-    test = samples[samples["split"] == "test"].sort_values("sample_id", ignore_index=True)
+    test = _split(samples, "test")
     lesions = test.loc[task.is_explained(test), "sample_id"].tolist()
     if not lesions:
         raise UserError(f"The test split has {len(test)} samples and no lesion to explain. Lower `samples.train`.")
     log.info("test: %d samples, %d lesions, %d seeds", len(test), len(lesions), len(networks))
+    table, maps = _predict_all(test, store, networks, task, batch_size, compute)
+    write_parquet(table, predictions_file)
+    write_explanations(
+        explanations_file,
+        lesions,
+        {seed: dict(zip(EXPLAINED_CLASSES, of_seed, strict=True)) for seed, of_seed in maps.items()},
+    )
+    table, _ = _predict_all(_split(samples, "validation"), store, networks, task, batch_size, compute)
+    write_parquet(table, validation_file)
+
+
+def _split(samples: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the samples of a split by their ids."""
+    return samples[samples["split"] == name].sort_values("sample_id", ignore_index=True)
+
+
+def _predict_all(
+    samples: pd.DataFrame,
+    store: SampleReader,
+    networks: Mapping[int, Classifier],
+    task: Task,
+    batch_size: int,
+    compute: Compute,
+) -> tuple[pd.DataFrame, dict[int, np.ndarray]]:
+    """Predict samples with the classifier of each seed; images are read once, a batch at a time, and shown to all.
+
+    Returns:
+        The predictions, seed by seed, and by seed the raw maps [2, L, d, h, w] of the L lesions for the predicted class
+        and for the true one.
+    """
     predictions: dict[int, list[pd.DataFrame]] = {seed: [] for seed in networks}
     maps: dict[int, list[np.ndarray]] = {seed: [] for seed in networks}
-    for batch, images in read_batches(test, store, batch_size, compute):
+    for batch, images in read_batches(samples, store, batch_size, compute):
         for seed, network in networks.items():
             table, batch_maps = predict_and_map(network, batch, images, task, compute)
             predictions[seed].append(table.assign(seed=seed))
             maps[seed].append(batch_maps)
     table = pd.concat([part for parts in predictions.values() for part in parts])
-    write_parquet(table[["seed", "sample_id", "label", *task.probability_columns, "predicted"]], predictions_file)
-    joined = {
-        seed: dict(zip(EXPLAINED_CLASSES, np.concatenate(parts, axis=1), strict=True)) for seed, parts in maps.items()
-    }
-    write_explanations(explanations_file, lesions, joined)
+    return (
+        table[["seed", "sample_id", "label", *task.probability_columns, "predicted"]],
+        {seed: np.concatenate(parts, axis=1) for seed, parts in maps.items()},
+    )
 
 
 def read_batches(

@@ -23,10 +23,12 @@ from explainct.scoring.evaluate.explanation_file import (
     read_seeds,
 )
 from explainct.scoring.metrics.declarations import (
+    CHOSEN_ACCURACY,
     CURVE_METRICS,
     CURVE_THRESHOLDS,
     METRICS,
     MIDDLE_IOU,
+    best_threshold,
     prediction_metrics,
     prediction_metrics_of_classes,
 )
@@ -47,6 +49,7 @@ def evaluate_classifier(
     samples_file: Path,
     crops_file: Path,
     predictions_file: Path,
+    validation_file: Path,
     explanations_file: Path,
     metrics_file: Path,
     lesion_metrics_file: Path,
@@ -63,6 +66,7 @@ def evaluate_classifier(
         samples_file: the table `samples/samples.parquet`.
         crops_file: list of the files of crops.
         predictions_file: table that `explain_classifier` wrote.
+        validation_file: the same table of the validation samples, which choose the threshold of an accuracy.
         explanations_file: maps [N, d, h, w] that `explain_classifier` wrote.
         metrics_file: table to write, see `score_run`.
         lesion_metrics_file: table to write, see `score_run`.
@@ -76,6 +80,7 @@ def evaluate_classifier(
     """
     metrics, lesion_metrics = score_run(
         predictions_file=predictions_file,
+        validation_file=validation_file,
         explanations_file=explanations_file,
         samples=pd.read_parquet(samples_file),
         store=SampleReader.from_files(
@@ -92,6 +97,7 @@ def evaluate_classifier(
 def score_run(
     *,
     predictions_file: Path,
+    validation_file: Path,
     explanations_file: Path,
     samples: pd.DataFrame,
     store: SampleReader,
@@ -106,6 +112,7 @@ def score_run(
 
     Args:
         predictions_file: table that `explain_classifier` wrote.
+        validation_file: the same table of the validation samples, which choose the threshold of an accuracy.
         explanations_file: maps [N, d, h, w] that `explain_classifier` wrote.
         samples: rows of `samples.parquet`.
         store: gives the annotations [N, D, H, W] of samples on its grid.
@@ -122,7 +129,7 @@ def score_run(
         UserError: the files do not fit the samples, or the test split lacks a class.
     """
     lesions = _lesions(samples, task, explanations_file)
-    rows = list(_prediction_rows(predictions_file, task))
+    rows = [*_prediction_rows(predictions_file, task), *_chosen_accuracy(predictions_file, validation_file, task)]
     seeds = read_seeds(explanations_file)
     maps = {
         (seed, name): read_explanations(explanations_file, seed, name) for seed in seeds for name in EXPLAINED_CLASSES
@@ -226,6 +233,20 @@ def _prediction_rows(predictions_file: Path, task: Task) -> Iterator[tuple[int, 
             raise UserError(f"{predictions_file}: {error} Give the test split more patients.") from error
         for name, value in values.items():
             yield seed, name, "", np.nan, value
+
+
+def _chosen_accuracy(
+    predictions_file: Path, validation_file: Path, task: Task
+) -> Iterator[tuple[int, str, str, float, float]]:
+    """Yield each seed's accuracy at the threshold that its validation samples choose; none of more than two classes."""
+    if task.outputs != 2:
+        return
+    validation = dict(iter(pd.read_parquet(validation_file).groupby("seed")))
+    for seed, test in pd.read_parquet(predictions_file).groupby("seed", sort=True):
+        chosen = validation[seed]
+        threshold = best_threshold(chosen["label"].to_numpy(), chosen["probability"].to_numpy())
+        called = test["probability"] > threshold
+        yield seed, CHOSEN_ACCURACY, "", np.nan, float((called == test["label"]).mean())
 
 
 def _tidy(rows: list[tuple[int, str, str, float, float]]) -> pd.DataFrame:
