@@ -60,7 +60,9 @@ def test_idcs_layout_beside_the_demo_gives_the_same_table_and_leaves_the_demos(f
     tables = {name: results / f"{name}/due/tables/table1.csv" for name in ("demo", "lidc")}
     before = {path: path.read_bytes() for path in (results / "demo").rglob("*") if path.is_file()}
     lay_out(results / "demo/dicom", archive, "idc")
-    run(finished, "lidc", tiny({"lidc": archive}, scans_per_shard=600))
+    settings = tiny({"lidc": archive}, scans_per_shard=600)
+    settings["interpolate"]["annotation_from"] = "all"  # as the demo
+    run(finished, "lidc", settings)
     demo, mine = (pd.read_csv(tables[name]) for name in ("demo", "lidc"))
     assert set(mine["dataset"]) == {"lidc"}
     demo = demo[demo["method"] == "due"].reset_index(drop=True)

@@ -33,6 +33,7 @@ SETTINGS: dict[str, tuple[dict[str, dict[str, Any]], set[str]]] = {
     "scans per shard": ({"samples": {"scans_per_shard": 4}}, SAMPLES | VARIANCE),
     "consensus": ({"annotate": {"consensus": 0.75}}, LESIONS),
     "keep_every": ({"annotate": {"keep_every": 3}}, LESIONS),
+    "who teaches the interpolator": ({"interpolate": {"annotation_from": "training"}}, INTERPOLATOR),
     "epochs of the interpolator": ({"interpolate": {"epochs": 3}}, INTERPOLATOR),
     "steps of a draw": ({"interpolate": {"steps": 6}}, {"evaluate_interpolator"} | END),
     "epochs of the predictor": ({"uncertainty": {"epochs": 3}}, PREDICTOR),

@@ -10,6 +10,12 @@ from explainct.config.base import Count, Distinct, Fraction, OpenFraction, Posit
 class Interpolate(Settings):
     """The conditional diffusion interpolator."""
 
+    annotation_from: Literal["auto", "training_samples", "training", "all"] = Field(
+        "auto",
+        description="Whose annotated slices teach interpolator and uncertainty predictor: the classifiers' training "
+        "samples, the cohort's training patients, or all patients with contours who are neither validation nor test "
+        "patients, those outside the cohort with every slice. `auto`: `all` in the demo, else `training`.",
+    )
     size: int = Field(32, ge=16, multiple_of=8, description="Largest patch edge in pixels; larger lesions are shrunk.")
     channels: tuple[Annotated[int, Field(ge=8, multiple_of=8)], ...] = Field(
         (16, 32),

@@ -6,6 +6,19 @@ ANNOTATED = {
     "slices_file": "<results>/annotate/slices.h5",
     "splits_file": "<results>/samples/splits.parquet",
 }
+# Whose annotated slices teach; where samples choose them, all of their draws.
+ANNOTATION_FROM = config["interpolate"]["annotation_from"]
+if ANNOTATION_FROM == "auto":
+    ANNOTATION_FROM = "all" if SOURCE.generated else "training"
+TAUGHT_BY = {"annotation_from": ANNOTATION_FROM}
+if ANNOTATION_FROM == "training_samples":
+    TAUGHT_BY |= pick("train", "samples", "seeds")
+TEACHING = {
+    **ANNOTATED,
+    "samples_file": (
+        SAMPLES["samples_file"] if ANNOTATION_FROM == "training_samples" else []
+    ),
+}
 # What an interpolator is trained by; its file holds what it takes to build it again.
 INTERPOLATOR = pick(
     "interpolate",
@@ -21,9 +34,9 @@ if config["uncertainty"]["estimate"] == "draws":
 
 
 rule train_interpolator:
-    """Train the diffusion interpolator on annotated slices of training patients."""
+    """Train the diffusion interpolator on annotated slices of the lesions that teach."""
     input:
-        **ANNOTATED,
+        **TEACHING,
     output:
         model_file="<results>/due/interpolation/model.pt",
     log:
@@ -38,6 +51,7 @@ rule train_interpolator:
         **asks("train_interpolator"),
     params:
         arguments={
+            "taught_by": TAUGHT_BY,
             "settings": INTERPOLATOR,
             "seed": config["seed"],
             "device": config["device"],
@@ -81,9 +95,9 @@ rule evaluate_interpolator:
 
 
 rule sample_variance:
-    """Sample the variance of the interpolation in gaps of training lesions (Algorithm 1)."""
+    """Sample the variance of the interpolation in gaps of the lesions that teach (Algorithm 1)."""
     input:
-        **ANNOTATED,
+        **TEACHING,
         model_file=rules.train_interpolator.output.model_file,
     output:
         out_file="<results>/due/uncertainty/variance/{shard}.h5",
@@ -99,6 +113,7 @@ rule sample_variance:
         **asks("sample_variance"),
     params:
         arguments={
+            "taught_by": TAUGHT_BY,
             "settings": VARIANCE,
             "shards": len(SHARDS),
             "seed": config["seed"],

@@ -60,7 +60,13 @@ def write_dataset(folder: Path, slices: int = 7, splits: tuple[str, ...] = SPLIT
             box = {f"{axis}_start": low for axis, low in zip("kij", start, strict=True)}
             box |= {f"{axis}_stop": low + size for axis, low, size in zip("kij", start, mask.shape, strict=True)}
             spacing = {"spacing_z": 2.5, "spacing_y": 0.7, "spacing_x": 0.7}
-            scan = {"label": 1, "scan_slices": 100, "scan_rows": 512, "scan_columns": 512}
+            scan = {
+                "label": 1,
+                "in_cohort": number < len(splits),
+                "scan_slices": 100,
+                "scan_rows": 512,
+                "scan_columns": 512,
+            }
             rows.append({"lesion_id": name, "patient_id": f"P{number}", **scan, **spacing, **box})
     pd.DataFrame(rows).to_parquet(dataset.lesions_file)
     table = {"patient_id": [f"P{number}" for number in range(len(splits))], "split": splits}

@@ -1,5 +1,6 @@
 """The diffusion interpolator: its loss, its chain against oracles, and what draws do not depend on."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +24,7 @@ from slice_examples import (
 )
 
 from explainct.due.interpolation.diffusion import PURE_NOISE, Interpolator
+from explainct.due.interpolation.noise_schedule import signal_and_noise
 from explainct.due.interpolation.orientations import turned, turned_back
 from explainct.due.interpolation.training_examples import Batch
 from explainct.due.interpolation.unet import condition
@@ -30,6 +32,15 @@ from explainct.due.interpolation.unet import condition
 
 def draw(model, around, *, draws=2, steps=3, seed=0):
     return model.sample(around, draws=draws, steps=steps, generator=generator(seed))
+
+
+class Alike(Interpolator):
+    """Knows that all pixels of a slice are inside with probability 0.1, and else all outside."""
+
+    def _probability(self, known, noisy, level):
+        signal, spread = signal_and_noise(level)
+        odds = math.log(0.1 / 0.9) + (2 * signal / spread**2 * noisy).sum((2, 3), keepdim=True)
+        return odds.sigmoid().expand_as(noisy)
 
 
 def nearest_of(around) -> torch.Tensor:
@@ -44,6 +55,16 @@ def test_an_oracle_that_knows_the_slice_draws_it_exactly(interpolator, steps):
     # Each draw belongs to its slice and is turned back.
     assert torch.equal(drawn, nearest_of(around).expand(11, -1, -1, -1))
     assert torch.equal(interpolator.expect(around, generator()), nearest_of(around))
+
+
+@pytest.mark.parametrize(("steps", "share"), [(4, 0.33), (8, 0.59), (16, 0.77), (64, 0.90)])
+def test_few_steps_draw_too_little_variance_of_pixels_that_belong_together(steps, share):
+    def variance(size):
+        known = torch.zeros(20_000, 1, size, size)
+        return Alike({"channels": [8]})._denoise(known, steps, generator()).var(0).mean().item()
+
+    assert variance(4) / 0.09 == pytest.approx(share, abs=0.04)
+    assert variance(1) / 0.09 == pytest.approx(1, abs=0.06)
 
 
 @pytest.mark.parametrize("steps", [2, 8, 50])

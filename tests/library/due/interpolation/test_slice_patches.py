@@ -2,6 +2,7 @@
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import assume, given
@@ -21,7 +22,6 @@ from explainct.due.interpolation.slice_patches import (
     load_patches,
     patches_of,
     to_patches,
-    training_lesions,
 )
 from explainct.errors import UserError
 
@@ -235,6 +235,38 @@ def test_only_annotated_slices_are_read(dataset):
     assert not np.array_equal(load(dataset)[1].patches, everything.patches)
 
 
+def test_slices_that_are_not_annotated_do_not_place_the_patch(dataset):
+    with h5py.File(dataset.slices_file, "r+") as file:
+        group = file["P1-s0-n0"]
+        # The widest slices, in the middle, are the hidden ones.
+        group["annotated"][:] = [True, True, False, False, False, True, True]
+        kept = group["consensus"][:][[0, 1, 5, 6]]
+    lesion = load(dataset)[1]
+    rows = np.flatnonzero(kept.any((0, 2)))
+    centre = lesion.place.first_row + lesion.place.row_step * (lesion.size - 1) / 2
+    assert abs(centre - rows.mean()) <= 0.5
+    with h5py.File(dataset.slices_file, "r+") as file:
+        for name in ("consensus", "readers"):
+            file["P1-s0-n0"][name][..., 2:5, :, :] = 1
+    assert load(dataset)[1].place == lesion.place
+
+
+def test_a_tumour_in_the_box_of_its_organ_is_not_shrunk(tmp_path):
+    tumour = np.zeros((5, 230, 150), np.uint8)  # in the box of the organ
+    tumour[:, 60:90, 100:130] = 1
+    lesions = pd.DataFrame(
+        {"lesion_id": ["T"], "patient_id": ["P"], "spacing_z": 2.5, "spacing_y": 0.8, "spacing_x": 0.8}
+    )
+    with h5py.File(tmp_path / "slices.h5", "w") as file:
+        group = file.create_group("T")
+        group["consensus"], group["readers"] = tumour, tumour[None]
+        group["annotated"], group["z_mm"] = np.ones(5, bool), 2.5 * np.arange(5)
+    (lesion,) = load_patches(lesions=lesions, slices_file=tmp_path / "slices.h5", size=64)
+    assert lesion.pixel_mm == pytest.approx(0.8)
+    back = from_patches(lesion.patches, lesion.place, np.arange(230), np.arange(150))
+    np.testing.assert_array_equal(back, tumour)
+
+
 def test_patches_do_not_depend_on_where_the_lesion_lies(dataset):
     table = dataset.lesions
     table.loc[0, ["i_start", "i_stop"]] = [0, 9]
@@ -250,10 +282,6 @@ def test_lesions_come_in_order_and_without_annotation_are_empty(dataset):
     assert [lesion.patient_id for lesion in lesions] == ["P0", "P1", "P2", "P3", "P4"]
     assert lesions[2].patches.shape == (0, 24, 24)
     assert len(lesions[2].z_mm) == 0
-
-
-def test_training_lesions_leave_out_validation_and_test_patients(dataset):
-    assert training_lesions(dataset.lesions, dataset.splits)["patient_id"].tolist() == ["P0", "P1", "P4"]
 
 
 def test_missing_lesion_is_named(dataset):

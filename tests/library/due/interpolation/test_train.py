@@ -18,7 +18,12 @@ from explainct.errors import UserError
 @pytest.fixture
 def run(dataset, settings, tmp_path):
     def call(name: str, **changes) -> Path:
-        arguments = {**dataset.paths, "settings": settings, "seed": 0, "device": "cpu", "threads": 1, "code": "a"}
+        arguments = {
+            **dataset.paths,
+            "samples_file": None,
+            "taught_by": {"annotation_from": "all"},
+            **{"settings": settings, "seed": 0, "device": "cpu", "threads": 1, "code": "a"},
+        }
         out = tmp_path / name / "model.pt"
         train_interpolator(**{**arguments, **changes}, model_file=out)
         return out

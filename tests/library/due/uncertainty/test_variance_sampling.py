@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import h5py
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -16,7 +15,8 @@ from explainct.due.interpolation.diffusion import Interpolator
 from explainct.due.interpolation.filling import draw_gaps
 from explainct.due.interpolation.gaps import ABOVE, BELOW, by_size, hold_out_gaps, surroundings
 from explainct.due.interpolation.model_file import load_model
-from explainct.due.interpolation.slice_patches import load_patches, training_lesions
+from explainct.due.interpolation.slice_patches import load_patches
+from explainct.due.interpolation.teaching_lesions import teaching_lesions
 from explainct.due.uncertainty import variance_sampling as module
 from explainct.due.uncertainty.variance_data import load_gaps
 from explainct.due.uncertainty.variance_sampling import choose_gaps, pixel_variance, sample_gaps, sample_variance
@@ -79,6 +79,8 @@ def run(cohort, out, **changes):
         lesions_file=cohort.lesions_file,
         slices_file=cohort.slices_file,
         splits_file=cohort.splits_file,
+        samples_file=None,
+        taught_by={"annotation_from": "all"},
         model_file=cohort.model_file,
         settings=INTERPOLATE | SETTINGS | way,
         device="cpu",
@@ -90,7 +92,12 @@ def run(cohort, out, **changes):
 
 
 def patches_of(cohort):
-    lesions = training_lesions(pd.read_parquet(cohort.lesions_file), pd.read_parquet(cohort.splits_file))
+    lesions = teaching_lesions(
+        lesions_file=cohort.lesions_file,
+        splits_file=cohort.splits_file,
+        samples_file=None,
+        taught_by={"annotation_from": "all"},
+    )
     return load_patches(lesions=lesions, slices_file=cohort.slices_file, size=INTERPOLATE["size"])
 
 

@@ -1,6 +1,7 @@
 """Cut slice patches: a lesion's annotated slices as square images, at native resolution where they fit.
 
-Patches depend on the lesion alone, not on the network's grid: `grid_lines` and `from_patches` put filled patches on it.
+Patches depend on a lesion's annotated slices alone, not on the network's grid: `grid_lines` and `from_patches` put
+filled patches on it.
 """
 
 from dataclasses import dataclass, replace
@@ -161,19 +162,6 @@ def grid_lines(lesion: pd.Series, margin_mm: float, grid: tuple[int, int, int]) 
     return rows, columns
 
 
-def training_lesions(lesions: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
-    """Return the lesions that may teach: those of patients who are neither validation nor test patients.
-
-    Contours need no image, so patients outside the cohort count too.
-
-    Args:
-        lesions: the table `annotate/lesions.parquet`.
-        splits: the table `samples/splits.parquet`.
-    """
-    held_out = splits.loc[splits["split"].isin(["validation", "test"]), "patient_id"]
-    return lesions[(lesions["label"] == 1) & ~lesions["patient_id"].isin(held_out)]
-
-
 def load_patches(*, lesions: pd.DataFrame, slices_file: Path, size: int) -> list[LesionPatches]:
     """Return the annotated slices of `lesions` as patches, ordered by lesion; slices kept as truth are not read.
 
@@ -198,13 +186,27 @@ def _lesion_patches(file: h5py.File, lesion: pd.Series, largest: int) -> LesionP
     group = file[lesion.lesion_id]
     annotated = np.flatnonzero(group["annotated"][:])
     spacing = spacing_of(lesion)[1:]
-    place, size = choose_place(group["consensus"].shape[1:], spacing, largest)
-    patches = to_patches(group["consensus"][annotated], place, size)
-    disagreement = to_patches(group["readers"][:, annotated].mean(0), place, size) - patches
+    consensus, readers = group["consensus"][annotated], group["readers"][:, annotated]  # [A, h, w], [R, A, h, w]
+    place, size = _place_around(consensus.any(0) | readers.any((0, 1)), spacing, largest)
+    patches = to_patches(consensus, place, size)
+    disagreement = to_patches(readers.mean(0), place, size) - patches
     z_mm = group["z_mm"][:][annotated].astype(np.float64)
     return LesionPatches(
         lesion.lesion_id, patches, z_mm, place.row_step * spacing[0], lesion.patient_id, place, disagreement
     )
+
+
+def _place_around(annotated: np.ndarray, spacing: tuple[float, float], largest: int) -> tuple[Place, int]:
+    """Return the place of a patch around annotated pixels [h, w] of a lesion's box, and its edge, as `choose_place`.
+
+    A box can be much larger than the annotation: that of a pancreas around its tumour.
+    """
+    extents = [np.flatnonzero(annotated.any(axis)) for axis in (1, 0)]
+    if not len(extents[0]):
+        return choose_place(annotated.shape, spacing, largest)
+    (top, bottom), (left, right) = ((extent[0], extent[-1] + 1) for extent in extents)
+    place, size = choose_place((bottom - top, right - left), spacing, largest)
+    return replace(place, first_row=place.first_row + top, first_column=place.first_column + left), size
 
 
 def patches_of(nodule: Nodule, size: int) -> LesionPatches:

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW
@@ -15,7 +14,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from explainct.due.interpolation.diffusion import Interpolator
 from explainct.due.interpolation.model_file import save_model
 from explainct.due.interpolation.regression import Regression
-from explainct.due.interpolation.slice_patches import LesionPatches, load_patches, training_lesions
+from explainct.due.interpolation.slice_patches import LesionPatches, load_patches
+from explainct.due.interpolation.teaching_lesions import teaching_lesions
 from explainct.due.interpolation.training_examples import Examples
 from explainct.errors import UserError
 from explainct.learning.train.loop import fit
@@ -48,6 +48,8 @@ def train_interpolator(
     lesions_file: Path,
     slices_file: Path,
     splits_file: Path,
+    samples_file: Path | None,
+    taught_by: Mapping[str, Any],
     settings: dict[str, Any],
     seed: int,
     device: str,
@@ -55,12 +57,14 @@ def train_interpolator(
     code: str,
     model_file: Path,
 ) -> None:
-    """Train the diffusion interpolator on all lesions that are neither of validation nor of test patients.
+    """Train the diffusion interpolator on the annotated slices of the lesions that teach.
 
     Args:
         lesions_file: the table `annotate/lesions.parquet`.
         slices_file: the file `annotate/slices.h5`.
         splits_file: the table `samples/splits.parquet`.
+        samples_file: the table `samples/samples.parquet`, where samples choose the lesions.
+        taught_by: which lesions teach, see `teaching_lesions`.
         settings: the settings `interpolate` that `TRAINED_BY` lists.
         seed: seed of weights, examples and noise.
         device: where to train, see `choose_compute`.
@@ -72,7 +76,9 @@ def train_interpolator(
         UserError: no lesion teaches.
     """
     compute = choose_compute(device, threads)
-    lesions = training_lesions(pd.read_parquet(lesions_file), pd.read_parquet(splits_file))
+    lesions = teaching_lesions(
+        lesions_file=lesions_file, splits_file=splits_file, samples_file=samples_file, taught_by=taught_by
+    )
     patches = load_patches(lesions=lesions, slices_file=slices_file, size=settings["size"])
     if all(len(lesion.patches) < 3 for lesion in patches):
         raise UserError(

@@ -1,20 +1,20 @@
 """Sample how much draws of the diffusion interpolator differ (DUE, section 4.3, Algorithm 1)."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-import pandas as pd
 import torch
 
 from explainct.due.interpolation.diffusion import Interpolator
 from explainct.due.interpolation.filling import draw_gaps, expect_gaps
 from explainct.due.interpolation.gaps import Gap, by_size, hold_out_gaps
 from explainct.due.interpolation.model_file import load_model
-from explainct.due.interpolation.slice_patches import LesionPatches, load_patches, training_lesions
+from explainct.due.interpolation.slice_patches import LesionPatches, load_patches
+from explainct.due.interpolation.teaching_lesions import teaching_lesions
 from explainct.errors import UserError
 from explainct.runtime.device import choose_compute
 from explainct.runtime.hdf5 import writing_hdf5
@@ -48,7 +48,9 @@ def sample_variance(
     lesions_file: Path,
     slices_file: Path,
     splits_file: Path,
+    samples_file: Path | None,
     model_file: Path,
+    taught_by: Mapping[str, Any],
     settings: dict[str, Any],
     seed: int,
     shard: int,
@@ -65,7 +67,9 @@ def sample_variance(
         lesions_file: `annotate/lesions.parquet`.
         slices_file: `annotate/slices.h5`.
         splits_file: `samples/splits.parquet`; patients for validation and testing take no part.
+        samples_file: `samples/samples.parquet`, where samples choose the lesions.
         model_file: the trained interpolator.
+        taught_by: which lesions have such gaps, see `teaching_lesions`.
         settings: `size` of the section `interpolate`, `gaps` and `estimate` of `uncertainty`; and where draws estimate
             the variance, `draws` of `uncertainty`, and `steps` and `filling` of `interpolate`.
         seed: seed of the choice of gaps and of the draws.
@@ -79,7 +83,9 @@ def sample_variance(
         UserError: no training lesion has enough annotated slices to hide one.
     """
     compute = choose_compute(device, threads)
-    lesions = training_lesions(pd.read_parquet(lesions_file), pd.read_parquet(splits_file))
+    lesions = teaching_lesions(
+        lesions_file=lesions_file, splits_file=splits_file, samples_file=samples_file, taught_by=taught_by
+    )
     patches = load_patches(lesions=lesions, slices_file=slices_file, size=settings["size"])
     chosen = choose_gaps(patches, settings["gaps"], seed)
     if not chosen:
