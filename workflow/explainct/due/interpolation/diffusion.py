@@ -24,8 +24,11 @@ class Interpolator(OutlineModel):
     Differs from the published one: distances are inputs (Eq. 3 has none), and so are the next annotated slices beyond
     the gap; noise levels are continuous; and the network predicts the probability that a pixel is inside instead of
     the noise. A step to a lower level first draws each pixel, inside or outside, from that probability, and then adds
-    the noise that is left, so that mean and variance of a pixel do not depend on the number of steps as far as the
-    probability is right. Nothing but noise is known at level 1, so the probability there is the mean of all draws.
+    the noise that is left. It draws the pixels independently, so where they belong together the next step sees a slice
+    that does not occur, and few steps give draws of too small a mean and variance, however right the probability is:
+    0.33, 0.59, 0.77 and 0.90 of the variance in 4, 8, 16 and 64 steps for 16 pixels that are always alike and inside
+    with probability 0.1. Nothing but noise is known at level 1, so the probability there is the mean that draws of
+    many steps tend to.
 
     Args:
         settings: the settings `interpolate`; `channels` is used.
