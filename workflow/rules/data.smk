@@ -186,6 +186,7 @@ rule list_samples:
     """List the samples: each lesion's block and its neighbours."""
     input:
         lesions_file="<results>/annotate/lesions.parquet",
+        slices_file="<results>/annotate/slices.h5",
         splits_file="<results>/samples/splits.parquet",
     output:
         samples_file="<results>/samples/samples.parquet",
@@ -200,7 +201,7 @@ rule list_samples:
         **asks("list_samples"),
     params:
         arguments={
-            **pick("samples", "margin_mm", "negatives_per_lesion"),
+            **pick("samples", "margin_mm", "negatives_per_lesion", "negatives"),
             "shards": len(SHARDS),
             "seed": config["seed"],
         },

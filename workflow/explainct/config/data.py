@@ -64,6 +64,9 @@ class Samples(Settings):
     negatives_per_lesion: int = Field(
         6, ge=0, le=26, description="Neighbouring blocks per lesion, drawn by seed (published: 26, all)."
     )
+    negatives: Literal["published", "clean"] = Field(
+        "published", description="Neighbours that hold voxels of another lesion: kept (published), or left out (clean)."
+    )
     train: OpenFraction = Field(0.46, description="Share of patients for training (published: 0.1).")
     validation: OpenFraction = Field(
         0.14, description="Share of patients for validation (published: 0.3); the rest is for testing."

@@ -60,7 +60,7 @@ def cohort(database, tmp_path_factory):
         database=Database(chosen, annotations),
         **files,
     )
-    return {name: pd.read_parquet(folder / name) for name in ("lesions", "scans")}
+    return {name: pd.read_parquet(folder / name) for name in ("lesions", "scans")} | {"slices_file": folder / "slices"}
 
 
 def row(scan):
@@ -71,12 +71,16 @@ def row(scan):
 
 def test_every_loss_has_a_reason_and_the_counts_add_up(cohort):
     settings = {"margin_mm": 0, "negatives_per_lesion": 26}
-    flow = count_flow(cohort["scans"], cohort["lesions"], pd.DataFrame(index=range(10)), **settings)
+    samples = pd.DataFrame(
+        {"sample_id": ["a-p", "a-n01", "a-n02", "a-n03"], "other_lesion": [False, False, True, False]}
+    )
+    flow = count_flow(cohort["scans"], cohort["lesions"], samples, **settings)
     for _, rows in flow.groupby("unit"):
         found, lost, kept = (rows.loc[rows["event"] == event, "count"].sum() for event in ("found", "lost", "kept"))
         assert found - lost == kept
     assert (flow.loc[flow["event"] == "lost", "reason"] != "").all()
-    assert flow["unit"].unique().tolist() == ["series", "annotations", "lesions", "blocks"]
+    assert flow["unit"].unique().tolist() == ["series", "annotations", "lesions", "blocks", "clean neighbours"]
+    assert flow.query("unit == 'clean neighbours'")["count"].tolist() == [3, 1, 2]
     reasons = flow.set_index(["unit", "reason"])["count"]
     assert reasons["series", "A slice is missing."] == 1
     assert flow.query("unit == 'series' and event == 'kept'")["count"].item() == 2
@@ -95,7 +99,7 @@ def test_blocks_kept_are_the_samples(cohort, tmp_path):
     lesions = cohort["lesions"]
     lesions.loc[lesions["in_cohort"], "patient_id"] = [f"P{n}" for n in range(lesions["in_cohort"].sum())]
     lesions.to_parquet(tmp_path / "lesions")
-    plan_samples(settings=split, shards=1, seed=0, **files)
+    plan_samples(settings=split, shards=1, seed=0, slices_file=cohort["slices_file"], **files)
     samples = pd.read_parquet(tmp_path / "samples")
     flow = count_flow(cohort["scans"], lesions, samples, margin_mm=0, negatives_per_lesion=3)
     blocks = flow[flow["unit"] == "blocks"]

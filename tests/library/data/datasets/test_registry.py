@@ -187,7 +187,7 @@ def test_a_dataset_in_one_module_and_one_entry_goes_from_scans_to_samples(tmp_pa
         on_problem="stop",
         **some("series", "lesions", "slices", "scans"),
     )
-    plan_samples(settings=SETTINGS, shards=4, seed=0, **some("lesions", "samples", "splits"))
+    plan_samples(settings=SETTINGS, shards=4, seed=0, **some("lesions", "slices", "samples", "splits"))
     shards = [tmp_path / f"{shard}.h5" for shard in range(4)]
     for number, shard_file in enumerate(shards):
         extract_crops(archives=archives, shard=number, shard_file=shard_file, **some("series", "lesions", "samples"))

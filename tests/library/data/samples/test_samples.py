@@ -211,6 +211,36 @@ def test_a_normal_organ_is_one_sample_without_neighbours():
     assert lesion_box(pd.Series(sample)) == lesion_box(organ)
 
 
+def test_neighbours_that_hold_another_lesion_are_marked_and_left_out_on_demand():
+    lesion = lesions_table(1).iloc[0]  # slices 12 to 16, rows 100 to 109, columns 200 to 211
+    mask = np.zeros((4, 9, 11), np.uint8)
+    mask[0, 0, 0] = 1
+    beside = (Box((12, 109, 200), (16, 118, 211)), mask)
+    # The box of this one reaches into the neighbours, its voxels do not.
+    beyond = (Box((12, 91, 190), (16, 100, 220)), np.zeros((4, 9, 30), np.uint8))
+    published, clean = (
+        samples_of(lesion, 0, 26, 0, others=[beside, beyond], negatives=kind) for kind in ("published", "clean")
+    )
+    (marked,) = (sample for sample in published if sample["other_lesion"])
+    assert lesion_box(pd.Series(marked)) == beside[0]
+    assert clean == [sample for sample in published if sample is not marked]
+    assert len(published) == 27
+
+
+@given(st.integers(0, 99))
+def test_a_marked_neighbour_holds_a_voxel_of_the_lesion_in_the_scan(seed):
+    rng = np.random.default_rng(seed)
+    lesion = lesions_table(1).iloc[0]
+    start = rng.integers((4, 85, 170), (20, 120, 230))
+    mask = (rng.random((3, 8, 8)) < 0.02).astype(np.uint8)
+    other = (Box(tuple(start.tolist()), tuple((start + mask.shape).tolist())), mask)
+    scan = np.zeros((30, 512, 512), np.uint8)
+    scan[other[0].slices] = mask
+    for sample in samples_of(lesion, 0, 26, 0, others=[other]):
+        if sample["label"] == 0:
+            assert sample["other_lesion"] == scan[lesion_box(pd.Series(sample)).slices].any()
+
+
 def test_no_lesion_in_the_cohort_is_a_clear_error(tmp_path):
     lesions_table().assign(in_cohort=False).to_parquet(tmp_path / "lesions.parquet")
     files = {"samples_file": tmp_path / "s", "splits_file": tmp_path / "p"}

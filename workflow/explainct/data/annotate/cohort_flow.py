@@ -9,6 +9,15 @@ from explainct.data.samples.resample import block_of, scan_shape_of
 
 Row = tuple[str, str, str, int]
 
+NEIGHBOUR = r"-n\d\d$"
+"""The end of a neighbour's sample id."""
+
+UNCLEAN = {
+    True: "They hold voxels of another lesion, and are samples without a lesion all the same (`samples.negatives`).",
+    False: "",
+}
+"""The reason why a neighbour is not clean, by whether it holds voxels of another lesion."""
+
 
 def count_flow(
     scans: pd.DataFrame,
@@ -28,8 +37,9 @@ def count_flow(
         negatives_per_lesion: most neighbouring blocks of a lesion.
 
     Returns:
-        Rows with the columns `unit` (series, annotations, lesions, blocks), `event` (found, lost, kept), `reason`
-        (of a loss) and `count`. What was found minus what was lost is what was kept.
+        Rows with the columns `unit` (series, annotations, lesions, blocks, clean neighbours), `event` (found, lost,
+        kept), `reason` (of a loss) and `count`. What was found minus what was lost is what was kept. Neighbours that
+        are not clean are samples all the same.
     """
     used = lesions[lesions["series_uid"].isin(scans.loc[scans["used"], "series_uid"])]
     tumours = used[used["label"] == 1]
@@ -39,6 +49,9 @@ def count_flow(
         *_unit("lesions", pd.Series(1, tumours.index), tumours["reason"]),
         *_blocks(used[used["in_cohort"]], len(samples), margin_mm, negatives_per_lesion),
     ]
+    if negatives_per_lesion:
+        around = samples[samples["sample_id"].str.contains(NEIGHBOUR)]
+        rows += _unit("clean neighbours", pd.Series(1, around.index), around["other_lesion"].map(UNCLEAN))
     return pd.DataFrame(rows, columns=["unit", "event", "reason", "count"])
 
 

@@ -1,11 +1,15 @@
 """The samples of a cohort: each lesion's block and its neighbouring blocks."""
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
+import h5py
 import numpy as np
 import pandas as pd
 
-from explainct.data.samples.blocks import box_columns, neighbours
+from explainct.data.samples.blocks import box_columns, lesion_box, neighbours
 from explainct.data.samples.resample import block_of, scan_shape_of
 from explainct.data.samples.shards import shard_of
 from explainct.data.samples.splits import cohort_lesions
@@ -13,14 +17,21 @@ from explainct.runtime.files import write_parquet
 from explainct.runtime.volume import Box
 from explainct.seeds import numpy_generator
 
+log = logging.getLogger(__name__)
+
+Lesion = tuple[Box, np.ndarray]
+"""The box of a lesion in scan indices, and its consensus mask there, 0 or 1 [k, h, w]."""
+
 
 def list_samples(
     *,
     lesions_file: Path,
+    slices_file: Path,
     splits_file: Path,
     samples_file: Path,
     margin_mm: float,
     negatives_per_lesion: int,
+    negatives: Literal["published", "clean"],
     shards: int,
     seed: int,
 ) -> None:
@@ -28,40 +39,90 @@ def list_samples(
 
     Args:
         lesions_file: the table `annotate/lesions.parquet`.
+        slices_file: the file `annotate/slices.h5`.
         splits_file: the split of each patient.
         samples_file: becomes the table of samples.
         margin_mm: margin around the readers' box in mm.
         negatives_per_lesion: neighbouring blocks per lesion, 0 to 26.
+        negatives: which neighbours: all (`published`), or those without a voxel of another lesion (`clean`).
         shards: number of files that the patients' crops are spread over; some may hold none.
         seed: seed of the choice of neighbours.
 
     Raises:
         UserError: no lesion is in the cohort.
     """
-    split_of = pd.read_parquet(splits_file).set_index("patient_id").split
-    rows = [
-        {**row, "split": split_of[lesion.patient_id], "shard": shard_of(lesion.patient_id, shards)}
-        for _, lesion in cohort_lesions(lesions_file).iterrows()
-        for row in samples_of(lesion, margin_mm, negatives_per_lesion, seed)
-    ]
-    write_parquet(pd.DataFrame(rows).sort_values("sample_id"), samples_file)
+    cohort, split_of = cohort_lesions(lesions_file), pd.read_parquet(splits_file).set_index("patient_id").split
+    scans = dict(iter(pd.read_parquet(lesions_file).query("label == 1").groupby("series_uid")))
+    rows = []
+    with h5py.File(slices_file) as file:
+        for _, lesion in cohort.iterrows():
+            beside = scans.get(lesion.series_uid, cohort.iloc[:0])
+            others = [
+                (lesion_box(other), file[other.lesion_id]["consensus"][:])
+                for _, other in beside.iterrows()
+                if other.lesion_id != lesion.lesion_id
+            ]
+            samples = samples_of(lesion, margin_mm, negatives_per_lesion, seed, others=others, negatives=negatives)
+            place = {"split": split_of[lesion.patient_id], "shard": shard_of(lesion.patient_id, shards)}
+            rows += [{**sample, **place} for sample in samples]
+    table = pd.DataFrame(rows).sort_values("sample_id")
+    log.info("%d of %d neighbours hold voxels of another lesion", table.other_lesion.sum(), (table.label == 0).sum())
+    write_parquet(table, samples_file)
 
 
-def samples_of(lesion: pd.Series, margin_mm: float, negatives: int, seed: int) -> list[dict]:
-    """Return the samples of one lesion: its block (label 1) and up to `negatives` of its neighbours (label 0).
+def samples_of(
+    lesion: pd.Series,
+    margin_mm: float,
+    negatives_per_lesion: int,
+    seed: int,
+    *,
+    others: Sequence[Lesion] = (),
+    negatives: Literal["published", "clean"] = "published",
+) -> list[dict]:
+    """Return the samples of one lesion: its block (label 1) and up to `negatives_per_lesion` neighbours (label 0).
 
-    Neighbours that reach out of the scan are left out before the draw. The block of a normal organ (label 0) is a
-    sample of its own, without neighbours. Boxes are in scan indices.
+    Neighbours that reach out of the scan are left out before the draw, and under `clean` those that hold voxels of
+    another lesion. The block of a normal organ (label 0) is a sample of its own, without neighbours.
+
+    Args:
+        lesion: its row of `lesions.parquet`.
+        margin_mm: margin around the readers' box in mm.
+        negatives_per_lesion: most neighbours.
+        seed: seed of their draw.
+        others: the other lesions of the scan.
+        negatives: `published` or `clean`.
+
+    Returns:
+        Rows of `samples.parquet` without split and shard; boxes are in scan indices, and `other_lesion` says whether a
+        neighbour holds voxels of another lesion.
     """
     block = block_of(lesion, margin_mm)
     if lesion.label == 0:
-        return [_row(lesion, "n", 0, block)]
+        return [_row(lesion, "n", 0, block, other_lesion=False)]
     around = neighbours(block, scan_shape_of(lesion))
-    numbers = numpy_generator(seed, "neighbours", lesion.lesion_id).permutation(sorted(around))[:negatives]
-    boxes = {"p": (1, block)} | {f"n{number:02d}": (0, around[number]) for number in np.sort(numbers)}
-    return [_row(lesion, suffix, label, box) for suffix, (label, box) in boxes.items()]
+    holding = {number for number, box in around.items() if any(_holds(box, other) for other in others)}
+    wanted = sorted(around) if negatives == "published" else sorted(around.keys() - holding)
+    numbers = numpy_generator(seed, "neighbours", lesion.lesion_id).permutation(wanted)[:negatives_per_lesion]
+    return [
+        _row(lesion, "p", 1, block, other_lesion=False),
+        *(
+            _row(lesion, f"n{number:02d}", 0, around[number], other_lesion=number in holding)
+            for number in np.sort(numbers).tolist()
+        ),
+    ]
 
 
-def _row(lesion: pd.Series, suffix: str, label: int, box: Box) -> dict:
+def _holds(box: Box, lesion: Lesion) -> bool:
+    """Tell whether a box of the scan holds voxels of a lesion."""
+    own, mask = lesion
+    start = np.maximum(box.start, own.start) - own.start
+    stop = np.minimum(box.stop, own.stop) - own.start
+    if (stop <= start).any():
+        return False
+    return bool(mask[tuple(map(slice, start, stop))].any())
+
+
+def _row(lesion: pd.Series, suffix: str, label: int, box: Box, *, other_lesion: bool) -> dict:
     sample = {"sample_id": f"{lesion.lesion_id}-{suffix}", "lesion_id": lesion.lesion_id}
-    return {**sample, "patient_id": lesion.patient_id, "label": label, **box_columns(box)}
+    place = box_columns(box)
+    return {**sample, "patient_id": lesion.patient_id, "label": label, **place, "other_lesion": other_lesion}
