@@ -68,36 +68,38 @@ def fill_lesion(
         else:
             means = expect_gaps(interpolator, gaps, generator)
         predicted = predict_gaps(predictor, gaps, settings["latent_at_inference"], generator)
-        interpolated[planes.missing] = from_patches(torch.cat(means), patches.place, *lines)  # [N, S, S] to [N, H, W]
+        mean = torch.cat(means).cpu()  # [N, S, S]
+        interpolated[planes.missing] = from_patches(mean, patches.place, *lines)  # [N, H, W]
         variances = torch.cat([answer.variance for answer in predicted])  # [N, S, S]
         variance[planes.missing] = from_patches(variances, patches.place, *lines)
         for lower in np.unique(planes.lower):
             gap = planes.missing[planes.lower == lower]
             weight[gap] = MAPPINGS[settings["mapping"]](variance[gap])
             others["weight_published"][gap] = published_weights(variance[gap])
-        for name, values in _compared(gaps, interpolated[planes.missing], patches, lines).items():
+        for name, values in _compared(gaps, mean, patches, lines).items():
             others[name][planes.missing] = values
     content = {"interpolated": interpolated, "variance": variance, "weight": weight, **others}
     return {name: values.astype(np.float16) for name, values in content.items()}
 
 
 def _compared(
-    gaps: Sequence[Gap], interpolated: np.ndarray, patches: LesionPatches, lines: tuple[np.ndarray, np.ndarray]
+    gaps: Sequence[Gap], mean: torch.Tensor, patches: LesionPatches, lines: tuple[np.ndarray, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Return what the method is compared with on the missing planes, each [N, H, W] in [0, 1].
 
     Args:
         gaps: the missing planes.
-        interpolated: the diffusion's answer on them [N, H, W].
+        mean: the diffusion's answer on their patches [N, S, S].
         patches: the lesion's annotated slices.
         lines: where the grid's rows and columns lie in the lesion's box.
     """
     shapes = [signed_distance(gap.contexts[BELOW : ABOVE + 1], gap.t) for gap in gaps]
     shares = [linear((gap.contexts + gap.disagreement)[BELOW : ABOVE + 1], gap.t) for gap in gaps]
     disagreement = np.concatenate([share * (1 - share) for share in shares])  # [N, S, S]
+    # Variances are resampled, not taken from a resampled mean: between pixels that are certain it is neither 0 nor 1.
     return {
         "signed_distance": from_patches(np.concatenate(shapes), patches.place, *lines),
-        "weight_diffusion": absolute_weights(interpolated * (1 - interpolated)),
+        "weight_diffusion": absolute_weights(from_patches(mean * (1 - mean), patches.place, *lines)),
         "weight_readers": absolute_weights(from_patches(disagreement, patches.place, *lines)),
     }
 
