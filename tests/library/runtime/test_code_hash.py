@@ -31,8 +31,7 @@ def library(tmp_path, monkeypatch):
 
 
 def hash_now(*modules):
-    code._content.cache_clear()
-    code._imports.cache_clear()
+    code._read.cache_clear()
     return code.code_hash("stage", *modules)
 
 

@@ -10,6 +10,7 @@ import hashlib
 import re
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,7 +44,7 @@ def code_hash(script: str, *modules: str) -> str:
     digest = hashlib.sha256("".join(modules).encode())
     for module in modules_of(script, *modules):
         digest.update(module.relative_to(ROOT).as_posix().encode())
-        digest.update(_content(module))
+        digest.update(_read(module).content)
     return digest.hexdigest()[:16]
 
 
@@ -60,7 +61,7 @@ def modules_of(script: str, *modules: str) -> list[Path]:
         ModuleNotFoundError: one of `modules` is not in the library.
     """
     found: set[Path] = set()
-    waiting = list(_imports(ROOT / "scripts" / f"{script}.py"))
+    waiting = list(_read(ROOT / "scripts" / f"{script}.py").imports)
     for name in modules:
         files = _files([name.partition(":")[0]])
         if not files:
@@ -71,37 +72,51 @@ def modules_of(script: str, *modules: str) -> list[Path]:
         module = waiting.pop()
         if module not in found and module not in exempt:
             found.add(module)
-            waiting.extend(_imports(module))
+            waiting.extend(_read(module).imports)
     return sorted(found)
 
 
+class _Module(NamedTuple):
+    """What is read of a module.
+
+    Attributes:
+        content: what it does, as text, with the data files beside it that it names.
+        imports: the library's files that it imports, wherever in the file the import stands.
+    """
+
+    content: bytes
+    imports: tuple[Path, ...]
+
+
 @cache
-def _content(module: Path) -> bytes:
-    """Return what a module does, as text, with the data files beside it that it names."""
+def _read(module: Path) -> _Module:
+    """Return a module's content and imports; it is parsed once, since that is half of what the hashes cost."""
     source = module.read_text(encoding="utf-8")
     data = sorted(set(re.findall(r'with_name\("([^"]+)"\)', source)))
-    tree = _WithoutDocstrings().visit(ast.parse(source))
-    return ast.dump(tree).encode() + b"".join(module.with_name(name).read_bytes() for name in data)
+    reader = _Reader()
+    tree = reader.visit(ast.parse(source))
+    content = ast.dump(tree).encode() + b"".join(module.with_name(name).read_bytes() for name in data)
+    return _Module(content, _files(reader.names))
 
 
-class _WithoutDocstrings(ast.NodeTransformer):
-    """Takes strings that are statements out of a syntax tree: docstrings of modules, classes, functions, constants."""
+class _Reader(ast.NodeTransformer):
+    """Takes strings that are statements out of a syntax tree, that is all docstrings, and notes what is imported."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if is_text else node
 
+    def visit_Import(self, node: ast.Import) -> ast.Import:
+        self.names.update(alias.name for alias in node.names)
+        return node
 
-@cache
-def _imports(module: Path) -> tuple[Path, ...]:
-    """Return the library files that `module` imports, wherever in the file the import stands."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(module.read_bytes())):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
-    return _files(names)
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
+        if node.module:
+            self.names.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
+        return node
 
 
 def _files(names: set[str] | list[str]) -> tuple[Path, ...]:

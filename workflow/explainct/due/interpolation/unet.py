@@ -8,6 +8,7 @@ from monai.networks.nets import DiffusionModelUNet
 from torch import nn
 from torch.nn import functional as F
 
+from explainct.due.interpolation.bridge import evidence, network_share
 from explainct.due.interpolation.gaps import ABOVE, BELOW, CONTEXT_SLICES, Surroundings
 from explainct.errors import UserError
 
@@ -20,6 +21,8 @@ MOST_LEVELS = 3
 PIXELS_AT_ONCE = {"cpu": 2**18, "cuda": 2**22}
 """Pixels that one call of a U-Net takes while predicting, by kind of device, which bounds memory."""
 TYPICAL_GAP_MM = 5.0
+NEAREST = 0.5
+"""Least distance to an annotated slice in patch pixels that the network is told; training has hardly smaller ones."""
 TYPICAL_DISTANCE = 4.0
 """Usual distance to the nearest annotated slice, in patch pixels."""
 SUMMATION_ERROR = 1e-6
@@ -30,7 +33,9 @@ NUMBERS = 6
 BELOW_FIRST, ABOVE_FIRST = (1, 2, 0, 3), (2, 1, 3, 0)
 """Order of the context slices: the nearer side, the farther one, then the next slice on either side."""
 PLANES = 3 * CONTEXT_SLICES + 2 + NUMBERS
-"""Channels of `condition`."""
+"""Channels of `condition` that the network sees."""
+BRIDGE = 2
+"""Channels of `condition` behind these: the annotated slices' logit, and the share of the network's."""
 
 
 class ConditionalUNet(nn.Module):
@@ -63,15 +68,16 @@ class ConditionalUNet(nn.Module):
         )
 
     def forward(self, planes: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
-        """Return the logit that each pixel is inside [B, 1, S, S].
+        """Return the logit that each pixel is inside [B, 1, S, S]: that of the annotated slices and the network's.
 
         Args:
-            planes: the noisy slice, if any, and `condition` [B, P, S, S]; S is a multiple of 8.
+            planes: the noisy slice, if any, and `condition` [B, P + 2, S, S]; S is a multiple of 8.
             level: noise level of each slice in [0, 1] [B].
         """
+        seen, known, share = planes[:, :-BRIDGE], planes[:, -BRIDGE:-1], planes[:, -1:]
         # [B, 4 P, S / 2, S / 2] to [B, 4, S / 2, S / 2]
-        folded = self.unet(F.pixel_unshuffle(planes, FOLD), 1000 * level)
-        return F.pixel_shuffle(folded, FOLD).float()  # [B, 1, S, S]
+        folded = self.unet(F.pixel_unshuffle(seen, FOLD), 1000 * level)
+        return known + share * F.pixel_shuffle(folded, FOLD).float()  # [B, 1, S, S]
 
 
 class OutlineModel(nn.Module):
@@ -103,11 +109,12 @@ class OutlineModel(nn.Module):
 
 
 def condition(around: Surroundings) -> torch.Tensor:
-    """Return what is known of target slices as planes [B, 20, S, S].
+    """Return what is known of target slices as planes [B, 22, S, S].
 
     Four fields, four flags and four maps of the readers' disagreement: nearest annotated slice first, then the farther
     side, then the next ones on either side; the blend of the two inner fields, as they lie and with their centroids
-    aligned; six numbers. Which side is nearer decides the order, and at equal distance the content, so a gap turned
+    aligned; six numbers; and what ties the answer to the annotated slices, their logit and the share of the network's
+    (see `explainct.due.interpolation.bridge`). Which side is nearer decides the order, and at equal distance the content, so a gap turned
     upside down looks the same.
 
     Args:
@@ -134,7 +141,7 @@ def condition(around: Surroundings) -> torch.Tensor:
             4 * t - 1,
             (gap / TYPICAL_GAP_MM).log(),
             pixel.log(),
-            (near / pixel / TYPICAL_DISTANCE).log(),
+            ((near / pixel).clamp(min=NEAREST) / TYPICAL_DISTANCE).log(),
             beyond_near / gap,
             beyond_far / gap,
         ],
@@ -143,8 +150,11 @@ def condition(around: Surroundings) -> torch.Tensor:
     size = fields.shape[-2:]
     # [B, 4, S, S], [B, 6, S, S]
     flags, numbers = (values[:, :, None, None].expand(-1, -1, *size) for values in (shown.to(fields.dtype), numbers))
-    # [B, 4 + 4 + 4 + 1 + 1 + 6, S, S]
-    return torch.cat([fields, flags, 2 * disagreement, _blend(fields, t) * both, aligned * both, numbers], dim=1)
+    known = evidence(fields[:, :2], torch.stack([near, far], dim=1) / pixel[:, None], shown[:, :2])[:, None]
+    share = network_share(near, far)[:, None, None, None].expand(-1, -1, *size)  # [B, 1, S, S], like `known`
+    blends = [_blend(fields, t) * both, aligned * both]
+    # [B, 4 + 4 + 4 + 1 + 1 + 6 + 1 + 1, S, S]
+    return torch.cat([fields, flags, 2 * disagreement, *blends, numbers, known, share], dim=1)
 
 
 def _nearer_side_first(around: Surroundings) -> torch.Tensor:

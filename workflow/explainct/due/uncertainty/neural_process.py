@@ -14,9 +14,10 @@ from torch import nn
 from torch.distributions import Normal, kl_divergence
 from torch.nn import functional as F
 
+from explainct.due.interpolation.bridge import network_share
 from explainct.due.interpolation.classical import REACH
 from explainct.due.uncertainty.layers import Block, each, encoder, mix, perceptron
-from explainct.due.uncertainty.z_encoding import COORDINATES, Known, around, coordinates, planes_of
+from explainct.due.uncertainty.z_encoding import COORDINATES, Known, around, coordinates, outline_evidence, planes_of
 from explainct.scoring.metrics.calibration import MAX_VARIANCE
 
 NEAR = -3.5 / REACH
@@ -24,9 +25,6 @@ NEAR = -3.5 / REACH
 
 FAR_WEIGHT = 0.2
 """How much the mean over the pixels far from all shapes counts in the loss, beside 1 for that over the near ones."""
-
-SHARPNESS = REACH / 1.5
-"""Logit of a field of 1: a signed distance turns from outside to inside over 1.5 pixels."""
 
 
 class Prediction(NamedTuple):
@@ -191,8 +189,9 @@ class UncertaintyPredictor(nn.Module):
     ) -> torch.Tensor:
         """Return logits [B, M, 2, S, S] of the mean, and of the share of its largest variance that the variance has.
 
-        The mean's logit is what the network adds to the blend of signed distances, so that it only has to learn how
-        the diffusion differs from classical interpolation.
+        The mean's logit is that of the annotated slices on both sides and a share of the network's (see
+        `explainct.due.interpolation.bridge`), so that it only has to learn how the diffusion differs from classical
+        interpolation, and is exact on annotated slices.
         """
         place = around(known.z, known.shown, target_z)
         pixel_mm = known.pixel_mm[:, None]  # [B, 1]
@@ -221,7 +220,9 @@ class UncertaintyPredictor(nn.Module):
             risen = F.interpolate(self.up[number](state), scale_factor=2)
             state = self.ascend[number](risen + passed[number], condition)
         logits = self.leave(state).float().unflatten(0, target_z.shape)  # [B, M, 2, S, S]
-        return logits + torch.stack([SHARPNESS * planes[:, :, 0], torch.zeros_like(planes[:, :, 0])], dim=2)
+        share = torch.where(place.between, network_share(place.below_mm, place.above_mm), 1)[:, :, None, None]
+        mean = outline_evidence(known, place) + share * logits[:, :, 0]  # [B, M, S, S]
+        return torch.stack([mean, logits[:, :, 1]], dim=2)
 
 
 def _log_share(logits: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from explainct.due.interpolation.bridge import evidence
 from explainct.due.interpolation.classical import clipped_field
 
 WAVELENGTHS_MM = (4.0, 8.0, 16.0, 32.0, 64.0)
@@ -131,6 +132,14 @@ def planes_of(known: Known, place: Around) -> torch.Tensor:
     slices = torch.einsum("bmc,bcij->bmij", place.nearest, known.contexts)  # [B, M, S, S]
     disagreement = (above - below).abs() * place.between[..., None, None]  # [B, M, S, S]
     return torch.stack([blend, 2 * slices - 1, disagreement], dim=2)  # [B, M, 3, S, S]
+
+
+def outline_evidence(known: Known, place: Around) -> torch.Tensor:
+    """Return the logit [B, M, S, S] that the nearest annotated slices on either side give to each pixel."""
+    sides = torch.stack([place.below, place.above], dim=2)  # [B, M, 2, C]
+    fields = torch.einsum("bmsc,bcij->bmsij", sides, known.fields)  # [B, M, 2, S, S]
+    distance = torch.stack([place.below_mm, place.above_mm], dim=2) / known.pixel_mm[:, None, None]  # [B, M, 2]
+    return evidence(fields, distance, sides.sum(3) > 0)
 
 
 def _nearest(distance: torch.Tensor, candidates: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,0 +1,44 @@
+"""Tie what networks say of a target slice to the annotated slices: exact at distance 0, and continuous beside it.
+
+The logit that a pixel is inside is the evidence of the annotated slices plus a share of the network's answer. The
+evidence of a slice is its signed distance over the distance to it, so that it decides alone where the distance goes to
+0; the network's share goes to 0 there. The published interpolator has no such bridge: asked beside an annotated slice,
+where no training example lies, it differs from that slice.
+"""
+
+import torch
+
+from explainct.due.interpolation.classical import REACH
+
+SLOPE = 1.0
+"""Logit of one pixel of signed distance at one pixel of distance along z."""
+
+LEAST_DISTANCE = 1e-3
+"""Least distance along z in pixels, so that the evidence stays finite."""
+
+
+def evidence(fields: torch.Tensor, distance: torch.Tensor, shown: torch.Tensor) -> torch.Tensor:
+    """Return the logit that annotated slices give to each pixel: the sum of their signed distances over distances.
+
+    Between two slices that is their linear blend over half the harmonic mean of the distances.
+
+    Args:
+        fields: `clipped_field` of the slices [..., C, S, S] in [-1, 1].
+        distance: distances along z from the target slice in pixels [..., C], not negative.
+        shown: which slices count, bool [..., C].
+
+    Returns:
+        Logits [..., S, S]; 0 where no slice counts.
+    """
+    weight = shown / distance.clamp(min=LEAST_DISTANCE)  # [..., C]
+    return SLOPE * REACH * torch.einsum("...c,...cij->...ij", weight, fields)
+
+
+def network_share(near: torch.Tensor, far: torch.Tensor) -> torch.Tensor:
+    """Return how much of the network's logit counts [...]: 4 t (1 - t), 0 on an annotated slice and 1 half-way.
+
+    Args:
+        near: distance to the annotated slice on one side, not negative [...].
+        far: distance to that on the other side, in the same unit [...]; with 0 on both sides the share is 0.
+    """
+    return 4 * near * far / (near + far).clamp(min=LEAST_DISTANCE) ** 2
