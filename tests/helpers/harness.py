@@ -21,7 +21,6 @@ TINY = {
         "epochs": 2,
         "steps_per_epoch": 2,
         "batch_size": 4,
-        "draws": 2,
     },
     "uncertainty": {"gaps": 8, "draws": 2, "latent": 4, "width": 8, "epochs": 2, "batch_size": 4},
     "train": {

@@ -23,7 +23,7 @@ OUTPUTS = {
     "cohort_flow": ("demo/annotate/flow.csv", "demo/annotate/flow.png", "demo/annotate/flow.pdf"),
     "extract_crops": ("demo/samples/0.h5",),
     "train_interpolator": ("demo/due/interpolation/model.pt",),
-    "sample_variance": ("demo/due/uncertainty/variance/0.h5",),
+    "sample_variance": ("demo/due/uncertainty/variance.h5",),
     "train_uncertainty": ("demo/due/uncertainty/model.pt",),
     "map_weights": ("demo/due/uncertainty/weights/0.h5",),
     "train_all_seeds": tuple(f"{RUN}/seed{seed}/{name}" for seed in (0, 1) for name in ("model.pt", "history.csv")),

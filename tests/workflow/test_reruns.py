@@ -16,9 +16,9 @@ SCORES = {"evaluate_classifier", "table_1", "figure_5", "compare_methods", "tabl
 MAPS = {"explain_classifier", "figure_4", "reliability_figure", "browse_lesions"} | SCORES
 TRAINING = {"train_classifier", "plot_progress"} | MAPS
 WEIGHTS = {"map_weights", "fill_browsed", "list_shards", "filled_gap_figure"} | TRAINING
-PREDICTOR = {"train_uncertainty"} | WEIGHTS
+PREDICTOR = {"train_uncertainty", "evaluate_filling"} | WEIGHTS
 VARIANCE = {"sample_variance"} | PREDICTOR
-INTERPOLATOR = {"train_interpolator", "evaluate_interpolator"} | VARIANCE
+INTERPOLATOR = {"train_interpolator"} | VARIANCE
 SAMPLES = {"list_samples", "cohort_flow", "extract_crops", "probe_confounders"} | WEIGHTS
 SPLITS = {"split_patients"} | SAMPLES | INTERPOLATOR
 LESIONS = {"extract_annotations"} | SPLITS
@@ -30,12 +30,13 @@ SETTINGS: dict[str, tuple[dict[str, dict[str, Any]], set[str]]] = {
     "margin": ({"samples": {"margin_mm": 3}}, {"make_demo_cohort"} | SERIES),
     "negatives": ({"samples": {"negatives_per_lesion": 2}}, SAMPLES),
     "share of training patients": ({"samples": {"train": 0.5}}, SPLITS),
-    "scans per shard": ({"samples": {"scans_per_shard": 4}}, SAMPLES | VARIANCE),
+    "scans per shard": ({"samples": {"scans_per_shard": 4}}, SAMPLES),
     "consensus": ({"annotate": {"consensus": 0.75}}, LESIONS),
     "keep_every": ({"annotate": {"keep_every": 3}}, LESIONS),
     "who teaches the interpolator": ({"interpolate": {"annotation_from": "training"}}, INTERPOLATOR),
     "epochs of the interpolator": ({"interpolate": {"epochs": 3}}, INTERPOLATOR),
-    "steps of a draw": ({"interpolate": {"steps": 6}}, {"evaluate_interpolator"} | END),
+    "steps of a draw": ({"interpolate": {"steps": 6}}, RECORD),
+    "what fills gaps": ({"uncertainty": {"filled_by": "diffusion"}}, {"evaluate_filling"} | WEIGHTS),
     "epochs of the predictor": ({"uncertainty": {"epochs": 3}}, PREDICTOR),
     "mapping": ({"uncertainty": {"mapping": "published"}}, WEIGHTS),
     "a seed more": ({"train": {"seeds": [0, 1, 2]}}, TRAINING),

@@ -232,11 +232,6 @@ def of_methods(name):
     return [f"<classifiers>/{run_of(method)}/{name}" for method in METHODS]
 
 
-def of_shards(folder):
-    """Return the files of all shards in `folder` of the dataset's results."""
-    return [f"<results>/{folder}/{shard}.h5" for shard in SHARDS]
-
-
 def shards_in(wildcards):
     """Return the files of all shards in the folder that is listed."""
     return [f"{RESULTS}/{wildcards.folder}/{shard}.h5" for shard in SHARDS]

@@ -11,9 +11,10 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from explainct.data.annotate.lidc_database import Database
-from explainct.due.interpolation.evaluate import pooled, region_of
+from explainct.due.interpolation.filling import Filled
 from explainct.due.interpolation.gaps import ABOVE, BELOW, Gap
-from explainct.due.interpolation_study.learned_methods import Filled, load_filler
+from explainct.due.interpolation.slice_scores import pooled, region_of
+from explainct.due.interpolation_study.learned_methods import load_filler
 from explainct.due.interpolation_study.train_models import some_gaps, split_nodules
 from explainct.runtime.device import Compute, choose_compute
 from explainct.runtime.files import write_csv

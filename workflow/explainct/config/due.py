@@ -23,7 +23,7 @@ class Interpolate(Settings):
         max_length=3,
         description="Channels per level of the U-Net: one to three multiples of 8.",
     )
-    steps: Count = Field(8, description="Noise levels that a draw goes through.")
+    steps: Count = Field(64, description="Noise levels that a draw goes through; with few the variance is too small.")
     epochs: Count = Field(10, description="Epochs of `steps_per_epoch` steps.")
     steps_per_epoch: Count = Field(40, description="Optimiser steps per epoch.")
     batch_size: Count = Field(32, description="Patches of 32 x 32 pixels per step; of larger ones fewer.")
@@ -33,24 +33,28 @@ class Interpolate(Settings):
     filling: Literal["direct", "autoregressive"] = Field(
         "direct", description="Fill all slices of a gap at once, or one after another (published)."
     )
-    draws: Count = Field(8, description="Draws averaged into an interpolated annotation, where draws estimate it.")
 
 
 class Uncertainty(Settings):
     """Variance sampling, the neural-process VAE, and weights."""
 
-    gaps: Count = Field(64, description="Gaps of training patients whose variance is sampled.")
+    gaps: Count = Field(64, description="Gaps of lesions that teach whose variance is sampled, at four planes each.")
     estimate: Literal["draws", "expectation"] = Field(
         "expectation",
         description="Mean and variance: of draws (published, Algorithm 1), or what those of many draws tend to.",
     )
-    draws: int = Field(8, ge=2, description="Draws per gap (T of Algorithm 1).")
+    draws: int = Field(64, ge=2, description="Draws per gap (T of Algorithm 1), where draws estimate the variance.")
     latent: Count = Field(32, description="Size of the Gaussian latent.")
     width: int = Field(16, ge=8, multiple_of=8, description="Channels of the neural-process VAE.")
     epochs: Count = Field(12, description="Epochs over the sampled gaps.")
     batch_size: Count = Field(16, description="Gaps of patches of 32 x 32 pixels per step; of larger ones fewer.")
     learning_rate: Positive = Field(0.003, description="Learning rate of AdamW.")
     beta: Annotated[float, Field(ge=0)] = Field(0.001, description="Weight of the KL term.")
+    filled_by: Literal["predictor", "diffusion"] = Field(
+        "predictor",
+        description="What fills gaps: the neural-process VAE in one pass (published), or the diffusion itself, by "
+        "`estimate`.",
+    )
     latent_at_inference: Literal["mean", "draw"] = Field(
         "mean", description="Use the prior's mean, or one random draw (published)."
     )

@@ -79,7 +79,6 @@ _ABLATIONS = tuple(
     for name, words, marker, annotation, weights in (
         ("uniform", "uniform weights", "1", None, "uniform"),
         ("minmax", "min-max weights", "2", None, "published"),
-        ("diffusion", "diffusion's variance", "3", None, "diffusion"),
         ("readers", "readers' weights", "4", None, "readers"),
         ("sdf", "signed distance", "+", "signed_distance", None),
     )

@@ -25,12 +25,17 @@ INTERPOLATOR = pick(
     *("size", "channels", "epochs", "steps_per_epoch", "batch_size"),
     *("learning_rate", "ema", "max_gap"),
 )
-# What the sampled variance depends on, and what the filled annotation: the expectation is known without a chain.
-VARIANCE = {**pick("interpolate", "size"), **pick("uncertainty", "gaps", "estimate")}
-FILLED = pick("uncertainty", "estimate", "latent_at_inference", "mapping")
+# What the diffusion's mean and variance depend on: the expectation is known without a chain.
+ESTIMATE = pick("uncertainty", "estimate")
 if config["uncertainty"]["estimate"] == "draws":
-    VARIANCE |= pick("interpolate", "steps", "filling") | pick("uncertainty", "draws")
-    FILLED |= pick("interpolate", "steps", "filling", "draws")
+    ESTIMATE |= pick("interpolate", "steps", "filling") | pick("uncertainty", "draws")
+VARIANCE = {**pick("interpolate", "size"), **pick("uncertainty", "gaps"), **ESTIMATE}
+# What the filled gaps depend on.
+FILLED_BY = pick("uncertainty", "filled_by")
+if config["uncertainty"]["filled_by"] == "diffusion":
+    FILLED_BY |= ESTIMATE
+else:
+    FILLED_BY |= pick("uncertainty", "latent_at_inference")
 
 
 rule train_interpolator:
@@ -62,49 +67,17 @@ rule train_interpolator:
         "../../scripts/train_interpolator.py"
 
 
-rule evaluate_interpolator:
-    """Score the interpolator on hidden slices of validation patients."""
-    input:
-        **ANNOTATED,
-        model_file=rules.train_interpolator.output.model_file,
-    output:
-        out_file=report(
-            "<results>/due/interpolation/metrics.json",
-            caption="../../report/due/interpolation.rst",
-            category="Interpolation",
-            labels={"result": "Scores on hidden slices (JSON)"},
-        ),
-    log:
-        "<logs>/evaluate_interpolator.log",
-    benchmark:
-        "<benchmarks>/evaluate_interpolator.tsv"
-    conda:
-        "../../../envs/explainct.yaml"
-    threads: THREADS
-    resources:
-        **asks("evaluate_interpolator"),
-    params:
-        arguments={
-            "settings": pick("interpolate", "size", "draws", "steps", "filling"),
-            "seed": config["seed"],
-            "device": config["device"],
-        },
-        code=code_hash("evaluate_interpolator"),
-    script:
-        "../../scripts/evaluate_interpolator.py"
-
-
 rule sample_variance:
     """Sample the variance of the interpolation in gaps of the lesions that teach (Algorithm 1)."""
     input:
         **TEACHING,
         model_file=rules.train_interpolator.output.model_file,
     output:
-        out_file="<results>/due/uncertainty/variance/{shard}.h5",
+        out_file="<results>/due/uncertainty/variance.h5",
     log:
-        "<logs>/sample_variance/{shard}.log",
+        "<logs>/sample_variance.log",
     benchmark:
-        "<benchmarks>/sample_variance/{shard}.tsv"
+        "<benchmarks>/sample_variance.tsv"
     cache: CACHED
     conda:
         "../../../envs/explainct.yaml"
@@ -115,11 +88,9 @@ rule sample_variance:
         arguments={
             "taught_by": TAUGHT_BY,
             "settings": VARIANCE,
-            "shards": len(SHARDS),
             "seed": config["seed"],
             "device": config["device"],
         },
-        shard="{shard}",
         software=SOFTWARE,
         code=code_hash("sample_variance"),
     script:
@@ -129,7 +100,7 @@ rule sample_variance:
 rule train_uncertainty:
     """Distil the sampled variance into a neural-process VAE, the imputed uncertainty predictor."""
     input:
-        variance_files=of_shards("due/uncertainty/variance"),
+        variance_file=rules.sample_variance.output.out_file,
     output:
         model_file="<results>/due/uncertainty/model.pt",
     log:
@@ -157,10 +128,52 @@ rule train_uncertainty:
         "../../scripts/train_uncertainty.py"
 
 
+# The model that fills the gaps.
+FILLER = (
+    rules.train_interpolator.output.model_file
+    if config["uncertainty"]["filled_by"] == "diffusion"
+    else rules.train_uncertainty.output.model_file
+)
+
+
+rule evaluate_filling:
+    """Score what fills the gaps on hidden slices of validation patients."""
+    input:
+        **TEACHING,
+        model_file=FILLER,
+    output:
+        out_file=report(
+            "<results>/due/interpolation/metrics.json",
+            caption="../../report/due/interpolation.rst",
+            category="Interpolation",
+            labels={"result": "Scores on hidden slices (JSON)"},
+        ),
+    log:
+        "<logs>/evaluate_filling.log",
+    benchmark:
+        "<benchmarks>/evaluate_filling.tsv"
+    conda:
+        "../../../envs/explainct.yaml"
+    threads: THREADS
+    resources:
+        **asks("evaluate_filling"),
+    params:
+        arguments={
+            "taught_by": TAUGHT_BY,
+            **pick("interpolate", "size"),
+            "settings": FILLED_BY,
+            "seed": config["seed"],
+            "device": config["device"],
+        },
+        code=code_hash("evaluate_filling"),
+    script:
+        "../../scripts/evaluate_filling.py"
+
+
 WEIGHTS = {
     **pick("samples", "margin_mm", "grid"),
     **pick("interpolate", "size"),
-    "settings": FILLED,
+    "settings": {**FILLED_BY, **pick("uncertainty", "mapping")},
     "seed": config["seed"],
     "device": config["device"],
 }
@@ -172,8 +185,7 @@ rule map_weights:
         lesions_file="<results>/annotate/lesions.parquet",
         slices_file="<results>/annotate/slices.h5",
         samples_file="<results>/samples/samples.parquet",
-        interpolator_file=rules.train_interpolator.output.model_file,
-        predictor_file=rules.train_uncertainty.output.model_file,
+        model_file=FILLER,
     output:
         out_file="<results>/due/uncertainty/weights/{part}.h5",
     log:

@@ -71,7 +71,7 @@ rule sample_study_variance:
 
 use rule train_uncertainty as train_study_uncertainty with:
     input:
-        variance_files=rules.sample_study_variance.output.out_file,
+        variance_file=rules.sample_study_variance.output.out_file,
     output:
         model_file="<study>/uncertainty.pt",
     log:
@@ -103,7 +103,10 @@ rule fill_hidden_slices:
     params:
         arguments={
             **pick("study", "test", "every"),
-            "settings": pick("interpolate", "size", "draws", "steps", "filling"),
+            "settings": {
+                **pick("interpolate", "size", "steps", "filling"),
+                **pick("uncertainty", "draws"),
+            },
             "latent": config["uncertainty"]["latent_at_inference"],
             "seed": config["seed"],
             "device": config["device"],

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import binary_dilation, binary_erosion
 
-from explainct.due.interpolation.evaluate import dice
 from explainct.due.interpolation.hidden_slices import hold_out
+from explainct.due.interpolation.slice_scores import dice
 from explainct.due.interpolation_study import classical_methods as peers
 from explainct.due.interpolation_study.classical_methods import (
     VALUES,

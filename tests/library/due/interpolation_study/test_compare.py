@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from nodule_examples import disc, nodule
 
-from explainct.due.interpolation.evaluate import dice
 from explainct.due.interpolation.hidden_slices import PAD, hold_out
+from explainct.due.interpolation.slice_scores import dice
 from explainct.due.interpolation_study.classical_methods import OUTLINES, VALUES, available_values, nearest
 from explainct.due.interpolation_study.compare import REFERENCE, compare, interpolation_study, tune_level
 from explainct.due.interpolation_study.patient_split import held_out_patients

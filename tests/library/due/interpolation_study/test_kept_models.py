@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from explainct.due.interpolation.diffusion import Interpolator
-from explainct.due.interpolation.evaluate import dice
 from explainct.due.interpolation.filling import expect_gaps
 from explainct.due.interpolation.gaps import hold_out_gaps
 from explainct.due.interpolation.model_file import load_model
 from explainct.due.interpolation.slice_patches import patches_of
+from explainct.due.interpolation.slice_scores import dice
 from explainct.due.interpolation_study.train_models import split_nodules
 from explainct.due.uncertainty.fill_grid import predict_gaps
 from explainct.due.uncertainty.train import load_predictor

@@ -8,11 +8,11 @@ import pytest
 import torch
 from nodule_examples import disc, nodule
 
-from explainct.due.interpolation.evaluate import dice
 from explainct.due.interpolation.gaps import ABOVE, BELOW, hold_out_gaps
 from explainct.due.interpolation.hidden_slices import hold_out, load_nodules
 from explainct.due.interpolation.regression import Regression
 from explainct.due.interpolation.slice_patches import patches_of
+from explainct.due.interpolation.slice_scores import dice
 from explainct.due.interpolation_study import learned_methods as learned
 from explainct.due.interpolation_study.compare import read_answer
 from explainct.due.interpolation_study.learned_methods import GROWING, Filled, fill_hidden, load_filler

@@ -8,8 +8,8 @@ from scipy.ndimage import distance_transform_edt
 from scipy.stats import rankdata, spearmanr
 from sklearn.metrics import roc_auc_score
 
-from explainct.due.interpolation.evaluate import dice
 from explainct.due.interpolation.hidden_slices import hold_out, load_nodules
+from explainct.due.interpolation.slice_scores import dice
 from explainct.due.interpolation_study.scores import Answer, references, regions_of, score_slices, summary
 from explainct.due.interpolation_study.slice_uncertainty import REFERENCES
 from explainct.due.uncertainty.variance_to_weight import published_weights

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from scipy.ndimage import binary_dilation
 
-from explainct.due.interpolation.evaluate import dice
 from explainct.due.interpolation.hidden_slices import hold_out, load_nodules
+from explainct.due.interpolation.slice_scores import dice
 from explainct.due.interpolation_study import train_models as training
 from explainct.due.interpolation_study.classical_methods import OUTLINES, available_values
 from explainct.due.interpolation_study.compare import interpolation_study

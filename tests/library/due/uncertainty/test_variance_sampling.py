@@ -12,14 +12,14 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from lesion_examples import INTERPOLATE, Oracle, untrained_interpolator
 
 from explainct.due.interpolation.diffusion import Interpolator
-from explainct.due.interpolation.filling import draw_gaps
+from explainct.due.interpolation.filling import draw_gaps, pixel_variance
 from explainct.due.interpolation.gaps import ABOVE, BELOW, by_size, hold_out_gaps, surroundings
 from explainct.due.interpolation.model_file import load_model
 from explainct.due.interpolation.slice_patches import load_patches
 from explainct.due.interpolation.teaching_lesions import teaching_lesions
 from explainct.due.uncertainty import variance_sampling as module
 from explainct.due.uncertainty.variance_data import load_gaps
-from explainct.due.uncertainty.variance_sampling import choose_gaps, pixel_variance, sample_gaps, sample_variance
+from explainct.due.uncertainty.variance_sampling import PLANES, choose_gaps, sample_gaps, sample_variance
 from explainct.due.uncertainty.z_encoding import outline_fields
 from explainct.errors import UserError
 from explainct.seeds import torch_generator
@@ -40,7 +40,6 @@ TYPES = {
     "mean": "float16",
     "pixel_mm": "float32",
     "shown": "bool",
-    "truth": "float16",
     "variance": "float16",
     "z": "float32",
 }
@@ -50,14 +49,14 @@ HALF = 2**-11
 
 @given(arrays(np.float32, array_shapes(min_dims=2, max_dims=3, max_side=5), elements=st.floats(0, 1, width=32)))
 def test_variance_is_that_of_the_population_and_at_most_a_quarter(draws):
-    mean, variance = pixel_variance(torch.from_numpy(draws))
+    mean, variance, _ = pixel_variance(torch.from_numpy(draws))
     np.testing.assert_allclose(mean, draws.mean(0), atol=1e-6)
     np.testing.assert_allclose(variance, draws.var(0), atol=1e-6)
     assert float(variance.max()) <= 0.25
 
 
 def test_evenly_split_draws_have_the_largest_variance():
-    _, variance = pixel_variance(torch.tensor([[0.0, 0.3], [1.0, 0.3]]))
+    variance = pixel_variance(torch.tensor([[0.0, 0.3], [1.0, 0.3]])).variance
     assert variance.tolist() == [0.25, 0.0]
 
 
@@ -74,7 +73,7 @@ def attributes(out):
 
 def run(cohort, out, **changes):
     way = {name: changes.pop(name) for name in ("estimate", "filling") if name in changes}
-    options = {"seed": 1, "shard": 0, "shards": 1} | changes
+    options = {"seed": 1} | changes
     sample_variance(
         lesions_file=cohort.lesions_file,
         slices_file=cohort.slices_file,
@@ -102,7 +101,7 @@ def patches_of(cohort):
 
 
 def sample(interpolator, gaps, out, **changes):
-    options = {"seed": 1, "shard": 0, "shards": 1} | changes
+    options = {"seed": 1} | changes
     settings = SAMPLING | {name: options.pop(name) for name in list(options) if name in SAMPLING}
     sample_gaps(interpolator, gaps, settings=settings, out_file=out, **options)
     return read(out)
@@ -123,20 +122,20 @@ def test_the_file_holds_the_chosen_gaps_by_patch_size(cohort, tmp_path):
         assert arrays_["contexts"].shape == (len(mine), 4, size, size)
         np.testing.assert_array_equal(np.bincount(arrays_["gap"]), [len(gap.z) for gap in mine])
         assert np.all(np.diff(arrays_["gap"]) >= 0)
-        np.testing.assert_array_equal(arrays_["z"], np.concatenate([gap.z for gap in mine]))
-        np.testing.assert_allclose(arrays_["truth"], np.concatenate([gap.truth for gap in mine]), atol=HALF)
-        assert arrays_["mean"].shape == arrays_["variance"].shape == arrays_["truth"].shape
+        np.testing.assert_array_equal(arrays_["z"], np.concatenate([gap.z for gap in mine]).astype(np.float32))
+        assert arrays_["mean"].shape == arrays_["variance"].shape == (len(arrays_["z"]), size, size)
         low, high = (arrays_["context_z"][arrays_["gap"], place] for place in (BELOW, ABOVE))
         assert np.all((low < arrays_["z"]) & (arrays_["z"] < high))
-        # Two, three or four annotation steps of 4 mm each, hiding one to three slices.
-        assert set(high - low) <= {8.0, 12.0, 16.0}
-        np.testing.assert_array_equal(((high - low) / 4 - 1).astype(int), np.bincount(arrays_["gap"])[arrays_["gap"]])
+        # One to four annotation steps of 4 mm each, and one target slice in each quarter.
+        assert set(high - low) <= {4.0, 8.0, 12.0, 16.0}
+        quarter = np.floor(PLANES * (arrays_["z"] - low) / (high - low)).astype(int)
+        np.testing.assert_array_equal(quarter, np.tile(np.arange(PLANES), len(mine)))
         assert 0 < arrays_["variance"].max() <= 0.25
 
 
 def test_training_reads_what_sampling_wrote(cohort, tmp_path):
     content = run(cohort, tmp_path / "0.h5")
-    loaded = {part.size: part for part in load_gaps([tmp_path / "0.h5"])}
+    loaded = {part.size: part for part in load_gaps(tmp_path / "0.h5")}
     assert list(loaded) == sorted(content)
     for size, part in loaded.items():
         arrays_ = content[size]
@@ -166,39 +165,6 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(cohort, tmp_pa
     assert first.read_bytes() != other.read_bytes()
 
 
-def slices_of(content):
-    """Return every hidden slice of a file with all that is known of it."""
-    return [
-        (
-            size,
-            arrays_["lesion"][gap],
-            *(arrays_[name][gap].tobytes() for name in ("contexts", "context_z", "shown", "pixel_mm")),
-            *(arrays_[name][row].tobytes() for name in ("z", "mean", "variance", "truth")),
-        )
-        for size, arrays_ in content.items()
-        for row, gap in enumerate(arrays_["gap"])
-    ]
-
-
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(way.values()))
-def test_all_shards_together_are_one_run(cohort, tmp_path, monkeypatch, way):
-    monkeypatch.setattr(module, "BLOCK", 3)
-    whole = sorted(slices_of(run(cohort, tmp_path / "whole.h5", **way)))
-    for shards in (2, 3):
-        parts = [run(cohort, tmp_path / f"{n}.h5", shard=n, shards=shards, **way) for n in range(shards)]
-        assert all(parts)
-        assert sorted(one for part in parts for one in slices_of(part)) == whole
-
-
-def test_a_shard_without_gaps_adds_nothing(cohort, tmp_path):
-    files = [tmp_path / "0.h5", tmp_path / "9.h5"]
-    run(cohort, files[0])
-    assert run(cohort, files[1], shard=9, shards=10) == {}
-    assert attributes(files[1]) == {"draws": 3, "seed": 1}
-    for alone, both in zip(load_gaps(files[:1]), load_gaps(files), strict=True):
-        assert torch.equal(alone.variance, both.variance)
-
-
 def places(gaps):
     return [(gap.lesion_id, gap.z.tobytes(), gap.context_z.tobytes()) for gap in gaps]
 
@@ -206,8 +172,8 @@ def places(gaps):
 def test_more_gaps_leave_the_first_ones_as_they_are(cohort):
     patches = patches_of(cohort)
     everything = places(choose_gaps(patches, 1000, seed=3))
-    # Seven annotated slices: three gaps of every second one, two of every third one, one of every fourth one.
-    assert len(everything) == len(set(everything)) == 4 * (3 + 2 + 1)
+    # Seven annotated slices: six gaps, three of every second one, two of every third one, one of every fourth one.
+    assert len(everything) == len(set(everything)) == 4 * (6 + 3 + 2 + 1)
     for count in (0, 5, 12):
         assert places(choose_gaps(patches, count, seed=3)) == everything[:count]
     assert places(choose_gaps(patches, 5, seed=4)) != everything[:5]
@@ -217,14 +183,14 @@ def test_no_gap_at_all_is_the_users_to_mend(cohort, tmp_path):
     with h5py.File(cohort.slices_file, "r+") as file:
         for lesion in file.values():
             lesion["annotated"][1:] = False
-    with pytest.raises(UserError, match="has three annotated slices"):
+    with pytest.raises(UserError, match="has two annotated slices"):
         run(cohort, tmp_path / "0.h5")
     assert not (tmp_path / "0.h5").exists()
 
 
 def test_a_killed_run_leaves_nothing_and_the_next_one_is_whole(cohort, tmp_path, monkeypatch):
     run(cohort, tmp_path / "whole.h5")
-    statistics, calls = module.gap_statistics, []
+    statistics, calls = module.diffuse_gaps, []
 
     def cut(*arguments):
         calls.append(1)
@@ -233,7 +199,7 @@ def test_a_killed_run_leaves_nothing_and_the_next_one_is_whole(cohort, tmp_path,
         return statistics(*arguments)
 
     folder = tmp_path / "shards"
-    monkeypatch.setattr(module, "gap_statistics", cut)
+    monkeypatch.setattr(module, "diffuse_gaps", cut)
     with pytest.raises(KeyboardInterrupt):
         run(cohort, folder / "0.h5")
     monkeypatch.undo()
@@ -252,8 +218,8 @@ def test_draws_are_those_of_algorithm_1(cohort, tmp_path, filling):
     gaps = choose_gaps(patches_of(cohort), SETTINGS["gaps"], seed=1)
     interpolator = load_model(Interpolator, cohort.model_file)
     found = dict.fromkeys(content, 0)
+    generator = torch_generator(1, "uncertainty", "variance")
     for block in range(2):
-        generator = torch_generator(1, "uncertainty", "variance", block)
         members = gaps[8 * block : 8 * block + 8]
         for gap, drawn in zip(
             members,
@@ -276,8 +242,8 @@ def test_the_expectation_needs_no_draws(cohort, tmp_path):
     gaps = choose_gaps(patches_of(cohort), SETTINGS["gaps"], seed=1)
     interpolator = load_model(Interpolator, cohort.model_file)
     found = dict.fromkeys(content, 0)
+    generator = torch_generator(1, "uncertainty", "variance")
     for block in range(2):
-        generator = torch_generator(1, "uncertainty", "variance", block)
         members = gaps[8 * block : 8 * block + 8]
         for size, numbers in by_size(members).items():
             for mean in interpolator.expect(surroundings([members[number] for number in numbers]), generator):
@@ -334,10 +300,7 @@ def test_hidden_slices_never_influence_mean_and_variance(cohort, tmp_path, way):
     )
     for size, arrays_ in before.items():
         for name, values in arrays_.items():
-            if name == "truth":
-                np.testing.assert_allclose(after[size][name], 1 - values.astype(np.float32), atol=HALF)
-            else:
-                np.testing.assert_array_equal(after[size][name], values)
+            np.testing.assert_array_equal(after[size][name], values)
     seen = [replace(lesion, patches=np.roll(lesion.patches, 1, -1)) for lesion in patches]
     other = sample(interpolator, hold_out_gaps(seen, 2), tmp_path / "other.h5", **way)
     assert all(not np.array_equal(other[size]["mean"], before[size]["mean"]) for size in before)

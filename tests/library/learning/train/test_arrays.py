@@ -45,7 +45,7 @@ def weight_files(tmp_path):
                 file[f"{lesion}/interpolated"] = rng.random(GRID).astype(np.float16)
                 file[f"{lesion}/signed_distance"] = rng.random(GRID).astype(np.float16)
                 file[f"{lesion}/annotated"] = rng.random(GRID[0]) < 0.5
-                for name in ("weight", "weight_published", "weight_diffusion", "weight_readers"):
+                for name in ("weight", "weight_published", "weight_readers"):
                     file[f"{lesion}/{name}"] = rng.random(GRID).astype(np.float16)
     return paths
 
@@ -71,7 +71,6 @@ def test_due_reads_interpolation_and_weights_of_lesions_only(weight_files):
     ("method", "target", "weights"),
     [
         ("due_minmax", "interpolated", "weight_published"),
-        ("due_diffusion", "interpolated", "weight_diffusion"),
         ("due_readers", "interpolated", "weight_readers"),
         ("due_sdf", "signed_distance", "weight"),
     ],

@@ -10,7 +10,7 @@ import torch
 
 from explainct.due.interpolation.classical import REACH
 
-SLOPE = 1.0
+SLOPE = 2.0
 """Logit of one pixel of signed distance at one pixel of distance along z."""
 
 LEAST_DISTANCE = 1e-3

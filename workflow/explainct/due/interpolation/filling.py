@@ -1,8 +1,8 @@
-"""Fill gaps of any patch size: draws of the diffusion interpolator for all their target slices, and their mean."""
+"""Fill gaps of any patch size by the diffusion interpolator: draws, or their mean and variance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -10,12 +10,56 @@ import torch
 from explainct.due.interpolation.classical import clipped_field
 from explainct.due.interpolation.diffusion import Interpolator
 from explainct.due.interpolation.gaps import BELOW, Gap, by_size, surroundings
+from explainct.scoring.metrics.calibration import MAX_VARIANCE
 
 Filling = Literal["direct", "autoregressive"]
 
 
+class Filled(NamedTuple):
+    """What a model says of a gap's target slices.
+
+    Attributes:
+        mean: mean annotation [M, S, S], in [0, 1].
+        variance: its variance [M, S, S], in [0, 0.25].
+        draws: draws [T, M, S, S], 0 or 1, where they are kept; else None.
+    """
+
+    mean: torch.Tensor
+    variance: torch.Tensor
+    draws: torch.Tensor | None = None
+
+
+def diffuse_gaps(
+    interpolator: Interpolator, gaps: Sequence[Gap], settings: Mapping[str, Any], generator: torch.Generator
+) -> list[Filled]:
+    """Return mean and variance of the diffusion's draws of each gap's target slices.
+
+    `draws` is Algorithm 1, T draws of each slice. `expectation` is what that tends to for many draws: a voxel that is
+    inside with probability p, the mean of all draws, has variance p (1 - p), and p is known after the first step.
+
+    Args:
+        interpolator: a trained model.
+        gaps: what is to be filled.
+        settings: `estimate` and, for draws, `draws`, `steps` and `filling`.
+        generator: source of the noise.
+    """
+    if settings["estimate"] == "draws":
+        return [pixel_variance(drawn) for drawn in draw_gaps(interpolator, gaps, settings, generator)]
+    return [Filled(mean, mean * (1 - mean)) for mean in expect_gaps(interpolator, gaps, generator)]
+
+
+def pixel_variance(draws: torch.Tensor) -> Filled:
+    """Return mean and variance [...] of draws [T, ...] in [0, 1] (Algorithm 1, lines 16 to 21).
+
+    The paper does not say by what the sum of squares is divided. Here it is T, the population variance, so that it
+    is at most 0.25, the variance of a fair coin, whatever T is.
+    """
+    variance, mean = torch.var_mean(draws, dim=0, correction=0)
+    return Filled(mean, variance.clamp(max=MAX_VARIANCE))
+
+
 def draw_gaps(
-    interpolator: Interpolator, gaps: Sequence[Gap], settings: dict[str, Any], generator: torch.Generator
+    interpolator: Interpolator, gaps: Sequence[Gap], settings: Mapping[str, Any], generator: torch.Generator
 ) -> list[torch.Tensor]:
     """Return draws [T, M, S, S], 0 or 1, of the target slices of each gap.
 
@@ -25,7 +69,7 @@ def draw_gaps(
     Args:
         interpolator: a trained model.
         gaps: what is to be filled.
-        settings: the settings `interpolate`; `draws`, `steps` and `filling` are used.
+        settings: `draws`, `steps` and `filling`.
         generator: source of the noise.
     """
     if settings["filling"] == "autoregressive":
@@ -50,7 +94,7 @@ def expect_gaps(interpolator: Interpolator, gaps: Sequence[Gap], generator: torc
 
 
 def _one_after_another(
-    interpolator: Interpolator, gap: Gap, settings: dict[str, Any], generator: torch.Generator
+    interpolator: Interpolator, gap: Gap, settings: Mapping[str, Any], generator: torch.Generator
 ) -> torch.Tensor:
     """Draw a gap's slices upwards, each from the last one drawn and the slices above; draws [T, M, S, S]."""
     draws = settings["draws"]

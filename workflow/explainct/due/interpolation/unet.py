@@ -113,9 +113,9 @@ def condition(around: Surroundings) -> torch.Tensor:
 
     Four fields, four flags and four maps of the readers' disagreement: nearest annotated slice first, then the farther
     side, then the next ones on either side; the blend of the two inner fields, as they lie and with their centroids
-    aligned; six numbers; and what ties the answer to the annotated slices, their logit and the share of the network's
-    (see `explainct.due.interpolation.bridge`). Which side is nearer decides the order, and at equal distance the content, so a gap turned
-    upside down looks the same.
+    aligned; six numbers; last the logit of the annotated slices and the share of the network's (see
+    `explainct.due.interpolation.bridge`). Which side is nearer decides the order, and at equal distance the content, so
+    a gap turned upside down looks the same.
 
     Args:
         around: what is known; slices that are not shown change nothing.

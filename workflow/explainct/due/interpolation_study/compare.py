@@ -15,8 +15,8 @@ import pandas as pd
 from scipy.special import expit
 
 from explainct.data.annotate.lidc_database import Database, load_database
-from explainct.due.interpolation.evaluate import dice
 from explainct.due.interpolation.hidden_slices import HeldOut, hold_out, load_nodules
+from explainct.due.interpolation.slice_scores import dice
 from explainct.due.interpolation_study.classical_methods import OUTLINES, Filler, available_values
 from explainct.due.interpolation_study.learned_methods import DRAWN, GROWING
 from explainct.due.interpolation_study.patient_split import held_out_patients

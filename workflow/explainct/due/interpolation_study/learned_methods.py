@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import process_time
-from typing import Any, NamedTuple
+from typing import Any
 
 import h5py
 import numpy as np
@@ -14,16 +14,15 @@ import pandas as pd
 import torch
 
 from explainct.due.interpolation.diffusion import Interpolator
-from explainct.due.interpolation.filling import draw_gaps, expect_gaps
+from explainct.due.interpolation.filling import Filled, diffuse_gaps, draw_gaps, pixel_variance
 from explainct.due.interpolation.gaps import Gap, by_size, gap_between, hold_out_gaps, surroundings
 from explainct.due.interpolation.hidden_slices import Nodule
 from explainct.due.interpolation.model_file import load_model
 from explainct.due.interpolation.regression import Regression
 from explainct.due.interpolation.slice_patches import LesionPatches, from_patches, patches_of
 from explainct.due.interpolation_study.distance_trend import growing_gaps
-from explainct.due.uncertainty.fill_grid import predict_gaps
+from explainct.due.uncertainty.fill_gaps import predict_gaps
 from explainct.due.uncertainty.train import load_predictor
-from explainct.due.uncertainty.variance_sampling import pixel_variance
 from explainct.runtime.device import Compute
 from explainct.runtime.hdf5 import writing_hdf5
 from explainct.seeds import torch_generator
@@ -47,20 +46,6 @@ GROWING_TYPES = {"lesion_id": str, "slice": int, "g": int, "gap_mm": float, "mea
 """Columns of that table."""
 
 log = logging.getLogger(__name__)
-
-
-class Filled(NamedTuple):
-    """What a method says of a gap's hidden slices.
-
-    Attributes:
-        mean: probability that a pixel is inside [M, S, S].
-        variance: its variance [M, S, S], in [0, 0.25].
-        draws: draws [T, M, S, S], 0 or 1, of a method that draws; else None.
-    """
-
-    mean: torch.Tensor
-    variance: torch.Tensor
-    draws: torch.Tensor | None = None
 
 
 GapFiller = Callable[[Sequence[Gap], torch.Generator], list[Filled]]
@@ -88,7 +73,7 @@ def load_filler(method: str, model_file: Path, *, settings: dict[str, Any], late
 
 
 def _by_predictor(predictor: Any, latent: str, gaps: Sequence[Gap], generator: torch.Generator) -> list[Filled]:
-    return [Filled(*answer) for answer in predict_gaps(predictor, gaps, latent, generator)]
+    return predict_gaps(predictor, gaps, latent, generator)
 
 
 def _by_regression(model: Regression, gaps: Sequence[Gap], _: torch.Generator) -> list[Filled]:
@@ -105,14 +90,14 @@ def _by_mean(
 ) -> list[Filled]:
     if one_reader:
         gaps = [replace(gap, disagreement=np.zeros_like(gap.disagreement)) for gap in gaps]
-    return [Filled(mean, mean * (1 - mean)) for mean in expect_gaps(interpolator, gaps, generator)]
+    return diffuse_gaps(interpolator, gaps, {"estimate": "expectation"}, generator)
 
 
 def _by_draws(
     interpolator: Interpolator, settings: dict[str, Any], gaps: Sequence[Gap], generator: torch.Generator
 ) -> list[Filled]:
     drawn = draw_gaps(interpolator, gaps, settings, generator)
-    return [Filled(*pixel_variance(draws), draws) for draws in drawn]
+    return [pixel_variance(draws)._replace(draws=draws) for draws in drawn]
 
 
 def fill_hidden(

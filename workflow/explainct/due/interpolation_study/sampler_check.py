@@ -11,10 +11,9 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from explainct.due.interpolation.diffusion import Interpolator
-from explainct.due.interpolation.evaluate import dice, pooled, region_of
-from explainct.due.interpolation.filling import draw_gaps, expect_gaps
+from explainct.due.interpolation.filling import draw_gaps, expect_gaps, pixel_variance
 from explainct.due.interpolation.gaps import ABOVE, BELOW, Gap
-from explainct.due.uncertainty.variance_sampling import pixel_variance
+from explainct.due.interpolation.slice_scores import dice, pooled, region_of
 from explainct.runtime.files import write_csv
 from explainct.seeds import torch_generator
 
@@ -103,4 +102,4 @@ def _convergence(
 
 def _variance(drawn: Sequence[torch.Tensor], regions: Sequence[np.ndarray], count: int) -> np.ndarray:
     """Return the population variance of the first draws at all pixels of the regions."""
-    return pooled([pixel_variance(draws[:count])[1].cpu().numpy() for draws in drawn], regions)
+    return pooled([pixel_variance(draws[:count]).variance.cpu().numpy() for draws in drawn], regions)

@@ -10,8 +10,8 @@ from scipy.ndimage import distance_transform_edt
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from explainct.due.interpolation.evaluate import REGION_PIXELS, dice
 from explainct.due.interpolation.hidden_slices import HeldOut
+from explainct.due.interpolation.slice_scores import REGION_PIXELS, dice
 from explainct.due.interpolation_study.distance_trend import GapTrend, distance_share, gap_trend
 from explainct.due.interpolation_study.slice_uncertainty import (
     REFERENCES,

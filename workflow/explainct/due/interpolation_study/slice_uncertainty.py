@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from explainct.due.interpolation.evaluate import dice
+from explainct.due.interpolation.slice_scores import dice
 from explainct.errors import UserError
 from explainct.scoring.metrics.calibration import MAX_VARIANCE
 from explainct.scoring.statistics.checks import check_range

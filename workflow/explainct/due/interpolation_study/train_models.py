@@ -101,7 +101,7 @@ def sample_study_variance(
     teaching, _ = split_nodules(test=test, splits_file=splits_file, seed=seed, database=database)
     gaps = choose_gaps(_patches(teaching, settings["size"]), settings["gaps"], seed)
     interpolator = load_model(Interpolator, model_file, compute.device)
-    sample_gaps(interpolator, gaps, settings=settings, seed=seed, shard=0, shards=1, out_file=out_file)
+    sample_gaps(interpolator, gaps, settings=settings, seed=seed, out_file=out_file)
 
 
 def fill_hidden_slices(

@@ -37,7 +37,7 @@ CLIP_NORM = 1.0
 
 def train_uncertainty(
     *,
-    variance_files: Sequence[Path],
+    variance_file: Path,
     settings: dict[str, Any],
     seed: int,
     device: str,
@@ -52,7 +52,7 @@ def train_uncertainty(
     beside it, from which a training of the same settings, code and data goes on.
 
     Args:
-        variance_files: what `explainct.due.uncertainty.variance_sampling.sample_variance` wrote, one file per shard.
+        variance_file: what `explainct.due.uncertainty.variance_sampling.sample_variance` wrote.
         settings: the settings `uncertainty` that `TRAINED_BY` lists.
         seed: seed of initial weights, order, augmentation and latent draws.
         device: where to compute, see `choose_compute`.
@@ -61,10 +61,10 @@ def train_uncertainty(
         model_file: the model to write, such as `model.pt`; its checkpoint is `model.last.pt`.
 
     Raises:
-        UserError: the files hold no gap.
+        UserError: the file holds no gap.
     """
     compute = choose_compute(device, threads)
-    gaps = load_gaps(variance_files)
+    gaps = load_gaps(variance_file)
     training = _Training(gaps, settings, seed, compute)
     log.info(
         "%d gaps with %d target slices, patches of %s pixels, %d parameters, %d epochs of %d steps",
@@ -82,7 +82,11 @@ def train_uncertainty(
         epochs=settings["epochs"],
         seed=seed,
         resume_from=resume_from,
-        settings={**{name: settings[name] for name in TRAINED_BY}, "code": code, "data": _digest(variance_files)},
+        settings={
+            **{name: settings[name] for name in TRAINED_BY},
+            "code": code,
+            "data": hashlib.sha256(variance_file.read_bytes()).hexdigest(),
+        },
     )
     weights = {name: value.cpu() for name, value in training.average.module.state_dict().items()}
     kept = {name: settings[name] for name in ("width", "latent")}
@@ -151,14 +155,6 @@ def _step(training: _Training, gaps: Gaps, generator: torch.Generator) -> torch.
     training.schedule.step()
     training.average.update_parameters(training.model)
     return torch.stack([reconstruction.detach(), divergence.detach()])  # [2]
-
-
-def _digest(files: Sequence[Path]) -> str:
-    """Return a hash of the files' bytes, so that a checkpoint of other variances is not gone on from."""
-    content = hashlib.sha256()
-    for path in sorted(files):
-        content.update(Path(path).read_bytes())
-    return content.hexdigest()
 
 
 def load_predictor(path: str | Path, device: torch.device | str) -> UncertaintyPredictor:

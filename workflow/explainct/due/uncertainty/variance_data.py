@@ -1,6 +1,5 @@
 """Prepare sampled variances as training data: read from files, padded, turned and mirrored, with contexts hidden."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -61,39 +60,27 @@ class Gaps:
         return replace(part, **cut)
 
 
-def load_gaps(files: Sequence[Path]) -> list[Gaps]:
-    """Read the gaps of all variance files, in the order of the files' names: one `Gaps` per patch size, ascending.
+def load_gaps(path: Path) -> list[Gaps]:
+    """Read the gaps of a variance file: one `Gaps` per patch size, ascending.
 
     Raises:
-        UserError: the files hold no gap.
+        UserError: the file holds no gap.
     """
-    parts: dict[int, list[dict[str, torch.Tensor]]] = {}
-    for path in sorted(files):
-        with h5py.File(path) as file:
-            for name, group in file.items():
-                if len(group["pixel_mm"]):
-                    parts.setdefault(int(name), []).append(_read(group))
+    with h5py.File(path) as file:
+        parts = {int(size): _read(group) for size, group in file.items()}
     if not parts:
         raise UserError(
-            f"No gap in {', '.join(str(path) for path in files)}, so no variance to learn from. "
-            "Delete them and repeat the sampling."
+            f"No gap in {path}, so no variance to learn from. Delete it and run the workflow again to sample anew."
         )
-    return [_joined(parts[size]) for size in sorted(parts)]
+    return [parts[size] for size in sorted(parts)]
 
 
-def _read(group: h5py.Group) -> dict[str, torch.Tensor]:
-    """Return the arrays of one patch size that training needs; numbers as float32, rows as int64."""
+def _read(group: h5py.Group) -> Gaps:
+    """Return the gaps of one patch size."""
     kinds = {"shown": bool, "gap": np.int64}
     names = ("contexts", "disagreement", "context_z", "shown", "pixel_mm", "gap", "z", "mean", "variance")
-    return {name: torch.from_numpy(group[name][:].astype(kinds.get(name, np.float32))) for name in names}
-
-
-def _joined(parts: Sequence[dict[str, torch.Tensor]]) -> Gaps:
-    """Return the gaps of all files with patches of one size."""
-    first = np.cumsum([0] + [len(part["pixel_mm"]) for part in parts])
-    content = {name: torch.cat([part[name] for part in parts]) for name in parts[0] if name != "gap"}
-    gap = torch.cat([part["gap"] + int(start) for part, start in zip(parts, first, strict=False)])
-    gaps = int(first[-1])
+    content = {name: torch.from_numpy(group[name][:].astype(kinds.get(name, np.float32))) for name in names}
+    gap, gaps = content["gap"], len(content["pixel_mm"])
     return Gaps(
         contexts=content["contexts"] + content["disagreement"],
         **{name: content[name] for name in ("context_z", "shown", "pixel_mm")},

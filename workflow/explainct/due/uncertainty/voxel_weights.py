@@ -9,12 +9,10 @@ import h5py
 import pandas as pd
 
 from explainct.data.samples.shown_lesions import choose_lesions
-from explainct.due.interpolation.diffusion import Interpolator
-from explainct.due.interpolation.model_file import load_model
 from explainct.due.interpolation.slice_patches import grid_lines, load_patches
+from explainct.due.uncertainty.fill_gaps import load_filler
 from explainct.due.uncertainty.fill_grid import fill_lesion
 from explainct.due.uncertainty.grid_planes import lay_planes
-from explainct.due.uncertainty.train import load_predictor
 from explainct.runtime.device import choose_compute
 from explainct.runtime.hdf5 import writing_hdf5
 from explainct.seeds import torch_generator
@@ -33,8 +31,7 @@ def map_weights(
     lesions_file: Path,
     slices_file: Path,
     samples_file: Path,
-    interpolator_file: Path,
-    predictor_file: Path,
+    model_file: Path,
     part: str,
     size: int,
     margin_mm: float,
@@ -52,15 +49,13 @@ def map_weights(
         lesions_file: `annotate/lesions.parquet`.
         slices_file: `annotate/slices.h5`.
         samples_file: `samples/samples.parquet`.
-        interpolator_file: the trained interpolator.
-        predictor_file: the trained uncertainty predictor.
+        model_file: the trained model that fills gaps, see `load_filler`.
         part: which lesions: the number of a shard for its training lesions, of which there may be none, or `browsed`
             for test lesions.
         size: largest edge of a patch in pixels.
         margin_mm: margin of a block in mm.
         grid: D, H and W.
-        settings: `estimate`, `latent_at_inference` and `mapping` of the section `uncertainty`; and where draws estimate
-            the annotation, `draws`, `steps` and `filling` of `interpolate`.
+        settings: `mapping` of the section `uncertainty`, and what `load_filler` reads.
         seed: seed of all draws; each lesion has a stream of its own.
         device: where to compute, see `choose_compute`.
         threads: CPU threads.
@@ -76,8 +71,7 @@ def map_weights(
     lesions = table[table["lesion_id"].isin(ids)].sort_values("lesion_id")
     loaded = load_patches(lesions=lesions, slices_file=slices_file, size=size)
     patches = {lesion.lesion_id: lesion for lesion in loaded}
-    interpolator = load_model(Interpolator, interpolator_file, compute.device)
-    predictor = load_predictor(predictor_file, compute.device)
+    filler = load_filler(model_file, settings, compute.device)
     log.info("%d lesions", len(lesions))
     with writing_hdf5(out_file) as file, h5py.File(slices_file) as source:
         for done, (_, lesion) in enumerate(lesions.iterrows(), start=1):
@@ -88,9 +82,8 @@ def map_weights(
                 planes,
                 patches[name],
                 grid_lines(lesion, margin_mm, grid),
-                interpolator=interpolator,
-                predictor=predictor,
-                settings=settings,
+                filler=filler,
+                mapping=settings["mapping"],
                 generator=torch_generator(seed, "uncertainty", "weights", name, device=compute.device),
             )
             group = file.create_group(name)

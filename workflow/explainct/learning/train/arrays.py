@@ -33,7 +33,6 @@ class ImageStore(Protocol):
 WEIGHTS = {
     "uncertainty": "weight",
     "published": "weight_published",
-    "diffusion": "weight_diffusion",
     "readers": "weight_readers",
 }
 """Arrays of the weight files, by the kind of weights that a method asks for."""
