@@ -2,6 +2,9 @@
 
 # Who is tested on, where the settings name a file: an input of every rule that splits patients.
 SPLITS = config["study"]["splits"] or []
+LEARNED = config["study"]["learned"]
+# What draws of a method depend on.
+DRAWN = pick("interpolate", "size", "steps", "filling") | pick("uncertainty", "draws")
 
 
 wildcard_constraints:
@@ -103,10 +106,7 @@ rule fill_hidden_slices:
     params:
         arguments={
             **pick("study", "test", "every"),
-            "settings": {
-                **pick("interpolate", "size", "steps", "filling"),
-                **pick("uncertainty", "draws"),
-            },
+            "settings": DRAWN,
             "latent": config["uncertainty"]["latent_at_inference"],
             "seed": config["seed"],
             "device": config["device"],
@@ -146,11 +146,51 @@ rule check_sampler:
         "../../scripts/check_sampler.py"
 
 
+rule planes_between:
+    """Score planes between slices: truth of thin slices, and how uncertainty leaves annotated slices."""
+    input:
+        model_files=sorted({f"<study>/{name.split('_')[0]}.pt" for name in LEARNED}),
+        splits_file=SPLITS,
+    output:
+        fractional_file=report(
+            "<study>/fractional.csv",
+            caption="../../report/due/planes.rst",
+            category="Interpolation",
+            labels={"result": "Thin slices between thick ones (CSV)"},
+        ),
+        planes_file=report(
+            "<study>/planes.csv",
+            caption="../../report/due/planes.rst",
+            category="Interpolation",
+            labels={"result": "Planes beside annotated slices (CSV)"},
+        ),
+    log:
+        "<study>/logs/planes_between.log",
+    benchmark:
+        "<study>/benchmarks/planes_between.tsv"
+    conda:
+        "../../../envs/explainct.yaml"
+    threads: THREADS
+    resources:
+        **asks("planes_between"),
+    params:
+        arguments={
+            **pick("study", "test", "learned"),
+            "settings": DRAWN,
+            "latent": config["uncertainty"]["latent_at_inference"],
+            "seed": config["seed"],
+            "device": config["device"],
+        },
+        code=code_hash("planes_between"),
+    script:
+        "../../scripts/planes_between.py"
+
+
 rule interpolation_study:
     """Score every method on the hidden slices: overlap, calibration, and what its uncertainty knows of errors."""
     input:
         filled_files=expand(
-            "<study>/filled/{filler}.h5", filler=config["study"]["learned"]
+            "<study>/filled/{filler}.h5", filler=LEARNED
         ),
         splits_file=SPLITS,
     output:

@@ -60,5 +60,6 @@ def test_the_loss_falls_towards_the_truth(regression):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert np.mean(losses[-5:]) < 0.3 * np.mean(losses[:5])
-    assert ((regression.expect(around) - truth) ** 2).mean() < 0.3 * before
+    # It starts near the blend of the annotated slices.
+    assert np.mean(losses[-5:]) < 0.85 * np.mean(losses[:5])
+    assert ((regression.expect(around) - truth) ** 2).mean() < 0.7 * before

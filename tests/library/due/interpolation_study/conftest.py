@@ -117,7 +117,7 @@ def trained(tmp_path_factory, small, study, settings, uncertainty):
     options = {"settings": settings | uncertainty, "model_file": files.model("diffusion"), "out_file": variance_file}
     sample_study_variance(**common, **options)
     predictor = files.model("uncertainty")
-    train_uncertainty(variance_files=[variance_file], settings=uncertainty, **computing, code="a", model_file=predictor)
+    train_uncertainty(variance_file=variance_file, settings=uncertainty, **computing, code="a", model_file=predictor)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "load_nodules", cache(load_nodules))
         for method, path in files.learned.items():

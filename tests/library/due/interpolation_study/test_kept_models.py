@@ -13,7 +13,7 @@ from explainct.due.interpolation.model_file import load_model
 from explainct.due.interpolation.slice_patches import patches_of
 from explainct.due.interpolation.slice_scores import dice
 from explainct.due.interpolation_study.train_models import split_nodules
-from explainct.due.uncertainty.fill_grid import predict_gaps
+from explainct.due.uncertainty.fill_gaps import predict_gaps
 from explainct.due.uncertainty.train import load_predictor
 from explainct.seeds import torch_generator
 

@@ -284,15 +284,16 @@ def test_prediction_grows_with_distance_when_variance_does():
         variance = 0.02 * torch.minimum(z, gap - z)
         contexts = patches((torch.rand(8, 2) < 0.5).float())
         places = torch.cat([torch.zeros_like(gap), gap], dim=1)
-        taught = {"mean": patches(torch.full_like(z, 0.5)), "variance": patches(variance)}
-        return (contexts, places, places > -1, z, torch.ones(8)), taught | {"taken": z > -1}
+        taught = {"mean": patches(torch.full_like(z, 0.5)), "variance": patches(variance), "taken": z > -1}
+        # Outlines that run through all pixels leave the mean undecided.
+        return (contexts, places, places > -1, z, torch.ones(8)), taught | {"fields": 0 * contexts}
 
     network = learn(batch, 150)
     shown, contexts = torch.ones(1, 2, dtype=torch.bool), torch.ones(1, 2, 8, 8)
 
     def predicted(gap, z):
         where = torch.tensor([[0.0, gap]]), shown, torch.tensor([z])
-        return network.predict(contexts, *where, torch.ones(1)).variance.mean((-2, -1))[0]
+        return network.predict(contexts, *where, torch.ones(1), fields=0 * contexts).variance.mean((-2, -1))[0]
 
     z = [1.0, 3.0, 5.0, 8.0]
     assert predicted(16.0, z).diff().min() > 0

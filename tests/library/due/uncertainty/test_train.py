@@ -40,7 +40,6 @@ def write(path, lengths, seed=0, brightest=1.0):
                 "z": below.astype(np.float32),
                 "mean": mean.astype(np.float16),
                 "variance": (mean * (1 - mean) / 2).astype(np.float16),
-                "truth": (mean > 0.5).astype(np.float16),
             }
             for name, values in content.items():
                 file[f"{size}/{name}"] = values
@@ -48,26 +47,25 @@ def write(path, lengths, seed=0, brightest=1.0):
     return path
 
 
-def train(files, out, code="a", **changes):
+def train(variance_file, out, code="a", **changes):
     settings = SETTINGS | changes
     train_uncertainty(
-        variance_files=files, settings=settings, seed=5, device="cpu", threads=1, code=code, model_file=out
+        variance_file=variance_file, settings=settings, seed=5, device="cpu", threads=1, code=code, model_file=out
     )
 
 
-def test_gaps_of_all_files_are_joined_by_patch_size(tmp_path):
-    contents = [{8: [1, 3], 16: [2]}, {}, {8: [2], 24: []}]
-    first, empty, last = (write(tmp_path / f"{n}.h5", lengths, n) for n, lengths in enumerate(contents))
-    small, large = load_gaps([last, empty, first])
+def test_gaps_are_read_by_patch_size(tmp_path):
+    path = write(tmp_path / "variance.h5", {8: [1, 3, 2], 16: [2]})
+    small, large = load_gaps(path)
     assert (small.size, large.size) == (8, 16)
     assert small.taken.sum(1).tolist() == [1, 3, 2]
     assert small.target_z.tolist() == [[1, 0, 0], [1, 2, 3], [1, 2, 0]]
     assert small.shown[:, 0].tolist() == [False, True, False]
     assert small.context_z[1].tolist() == [-4, 0, 4, 8]
-    with h5py.File(last) as file:
+    with h5py.File(path) as file:
         for name in ("mean", "variance"):
-            np.testing.assert_array_equal(getattr(small, name)[2, :2], file[f"8/{name}"][:].astype(np.float32))
-        np.testing.assert_array_equal(small.contexts[2], file["8/contexts"][0] + file["8/disagreement"][0])
+            np.testing.assert_array_equal(getattr(small, name)[2, :2], file[f"8/{name}"][4:].astype(np.float32))
+        np.testing.assert_array_equal(small.contexts[2], file["8/contexts"][2] + file["8/disagreement"][2])
     assert torch.equal(small.fields, outline_fields(small.contexts))
     part = small.take(torch.tensor([2, 0]), torch.device("cpu"))
     assert part.variance.shape == part.mean.shape == (2, 2, 8, 8)
@@ -75,10 +73,9 @@ def test_gaps_of_all_files_are_joined_by_patch_size(tmp_path):
     assert part.contexts.shape == (2, 4, 8, 8)
 
 
-@pytest.mark.parametrize("lengths", [{}, {8: []}])
-def test_no_gap_to_learn_from_is_an_error(tmp_path, lengths):
+def test_no_gap_to_learn_from_is_an_error(tmp_path):
     with pytest.raises(UserError, match="No gap in"):
-        load_gaps([write(tmp_path / "0.h5", lengths)])
+        load_gaps(write(tmp_path / "variance.h5", {}))
 
 
 def gaps_of(patch, count=200):
@@ -134,7 +131,7 @@ def test_contexts_are_hidden_in_part_and_never_all():
 
 
 def test_batches_have_about_the_same_number_of_pixels(tmp_path, compute):
-    gaps = load_gaps([write(tmp_path / "0.h5", {16: [1] * 90, 32: [1] * 30, 64: [1] * 9})])
+    gaps = load_gaps(write(tmp_path / "0.h5", {16: [1] * 90, 32: [1] * 30, 64: [1] * 9}))
     training = module._Training(gaps, SETTINGS | {"batch_size": 10}, 0, compute)
     assert training.batch_sizes == [40, 10, 2]
     assert training.steps == 3 + 3 + 5
@@ -144,10 +141,10 @@ def test_batches_have_about_the_same_number_of_pixels(tmp_path, compute):
 
 def test_training_learns_and_is_the_same_each_time(tmp_path, caplog):
     # All that can be learned of noise is its level: the loss falls from that of 0.5 to that of 0.1.
-    files = [write(tmp_path / "0.h5", {8: [1, 2, 3] * 4, 16: [1, 2] * 3}, brightest=0.2)]
+    path = write(tmp_path / "0.h5", {8: [1, 2, 3] * 4, 16: [1, 2] * 3}, brightest=0.2)
     caplog.set_level("INFO")
     for name in ("a", "b"):
-        train(files, tmp_path / f"{name}.pt", epochs=8)
+        train(path, tmp_path / f"{name}.pt", epochs=8)
     assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
     assert not (tmp_path / "a.last.pt").exists()
     losses = [
@@ -157,10 +154,10 @@ def test_training_learns_and_is_the_same_each_time(tmp_path, caplog):
 
 
 def test_a_cut_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
-    files = [write(tmp_path / "0.h5", {8: [1, 2, 3] * 3, 16: [1, 2, 3] * 3})]
+    path = write(tmp_path / "0.h5", {8: [1, 2, 3] * 3, 16: [1, 2, 3] * 3})
     # Both sizes fit into two batches an epoch.
     changes = {"batch_size": 64}
-    train(files, tmp_path / "whole.pt", **changes)
+    train(path, tmp_path / "whole.pt", **changes)
     step, calls = module._step, []
 
     def cut(*arguments):
@@ -171,21 +168,21 @@ def test_a_cut_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
 
     monkeypatch.setattr(module, "_step", cut)
     with pytest.raises(KeyboardInterrupt):
-        train(files, tmp_path / "cut.pt", **changes)
+        train(path, tmp_path / "cut.pt", **changes)
     monkeypatch.undo()
     assert (tmp_path / "cut.last.pt").exists()
     assert not (tmp_path / "cut.pt").exists()
     # The second epoch was cut in its middle; what it had done is forgotten.
     write(tmp_path / "other.h5", {8: [1, 2, 3] * 3, 16: [1, 2, 3] * 3}, seed=1)
     cut, aside = (tmp_path / "cut.last.pt").read_bytes(), tmp_path / "cut.last.pt.set_aside"
-    for own, code in (([tmp_path / "other.h5"], "a"), (files, "b")):
+    for own, code in ((tmp_path / "other.h5", "a"), (path, "b")):
         train(own, tmp_path / "cut.pt", code=code, **changes)
         assert aside.read_bytes() == cut
         aside.unlink()
         (tmp_path / "cut.last.pt").write_bytes(cut)
     steps = []
     monkeypatch.setattr(module, "_step", lambda *arguments: steps.append(1) or step(*arguments))
-    train(files, tmp_path / "cut.pt", **changes)
+    train(path, tmp_path / "cut.pt", **changes)
     assert len(steps) == 4
     assert not aside.exists()
     assert (tmp_path / "cut.pt").read_bytes() == (tmp_path / "whole.pt").read_bytes()
@@ -193,7 +190,7 @@ def test_a_cut_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
 
 def test_forward_passes_may_be_in_bfloat16(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "choose_compute", lambda *_: Compute(torch.device("cpu"), torch.bfloat16))
-    train([write(tmp_path / "0.h5", {8: [2, 1]})], tmp_path / "m.pt")
+    train(write(tmp_path / "0.h5", {8: [2, 1]}), tmp_path / "m.pt")
     weights = load_predictor(tmp_path / "m.pt", "cpu").state_dict().values()
     assert all(torch.isfinite(values).all() for values in weights)
 
@@ -204,7 +201,7 @@ def test_another_stages_model_is_refused(cohort):
 
 
 def test_a_loaded_predictor_is_ready(tmp_path):
-    train([write(tmp_path / "0.h5", {8: [2, 1]})], tmp_path / "model.pt", epochs=1)
+    train(write(tmp_path / "0.h5", {8: [2, 1]}), tmp_path / "model.pt", epochs=1)
     predictor = load_predictor(tmp_path / "model.pt", "cpu")
     assert not predictor.training
     shown = torch.ones(1, 2, dtype=torch.bool)
