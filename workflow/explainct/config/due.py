@@ -39,7 +39,7 @@ class Interpolate(Settings):
 class Uncertainty(Settings):
     """Variance sampling, the neural-process VAE, and weights."""
 
-    gaps: Count = Field(64, description="Gaps of training patients whose variance is sampled.")
+    gaps: Count = Field(64, description="Gaps of lesions that teach whose variance is sampled.")
     estimate: Literal["draws", "expectation"] = Field(
         "expectation",
         description="Mean and variance: of draws (published, Algorithm 1), or what those of many draws tend to.",

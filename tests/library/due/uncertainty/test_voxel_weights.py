@@ -88,9 +88,7 @@ GRID = (32, 20, 24)
 
 def planes_of(annotated, consensus=None, grid=GRID):
     consensus = ellipsoid(1) if consensus is None else consensus
-    return lay_planes(
-        consensus=consensus, annotated=annotated, z_mm=Z_MM, lesion=LESION, margin_mm=MARGIN_MM, grid=grid
-    )
+    return lay_planes(consensus=consensus, annotated=annotated, lesion=LESION, margin_mm=MARGIN_MM, grid=grid)
 
 
 def every(step):
@@ -250,7 +248,7 @@ def test_each_plane_is_filled_from_its_own_neighbours(cohort):
     patches = patches_of(cohort, annotated)
     planes = planes_of(annotated, grid=grid)
     # Without a margin the grid's lines are the rows and columns of the box.
-    native = lay_planes(consensus=ellipsoid(1), annotated=annotated, z_mm=Z_MM, lesion=LESION, margin_mm=0.0, grid=grid)
+    native = lay_planes(consensus=ellipsoid(1), annotated=annotated, lesion=LESION, margin_mm=0.0, grid=grid)
     filled = fill(native, patches, Oracle(5.0), grid=grid, margin_mm=0.0, estimate="expectation")
     wide = np.pad(ellipsoid(1)[annotated], ((0, 0), (8, 8), (8, 8))).astype(bool)
     fields = np.stack([signed_distance_field(mask)[8:-8, 8:-8].clip(-6, 6) / 6 for mask in wide])
