@@ -17,6 +17,7 @@ from explainct.data.annotate.clustering import cluster_annotations
 from explainct.data.annotate.consensus import consensus, reader_masks
 from explainct.data.annotate.lidc_database import Database
 from explainct.data.annotate.lidc_lesions import extract_contours
+from explainct.data.ingest.scan_space import mean_step
 from explainct.data.samples.blocks import lesion_box
 from explainct.errors import UserError
 
@@ -102,6 +103,9 @@ def test_arrays_and_table_agree_for_all_lesions(extract, scans):
             filled = group["consensus"][()].any(axis=(1, 2))
             annotated = group["annotated"][()]
             assert group["consensus"].shape == lesion_box(row).shape
+            np.testing.assert_array_equal(group["z_mm"], row["scan_z_mm"][lesion_box(row).slices[0]])
+            assert len(row["scan_z_mm"]) == row["scan_slices"]
+            assert row["spacing_z"] == mean_step(row["scan_z_mm"])
             assert group["readers"].shape == (row["readers"], *lesion_box(row).shape)
             assert (filled.sum(), annotated.sum()) == (row["slices"], row["annotated_slices"])
             assert not (annotated & ~filled).any()
