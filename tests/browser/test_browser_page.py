@@ -44,7 +44,8 @@ def made_up_lesion(lesion_id, seed):
     ]
     annotated = np.isin(np.arange(SHAPE[0]), (2, 4, 6))
     predictions = {"DUE": "lesion, 0.93", "Baseline": f"normal, 0.41 {HOSTILE}"}
-    return BrowserLesion(lesion_id, image, SPACING, annotated, layers, predictions)
+    z_mm = SPACING[0] * np.arange(SHAPE[0])
+    return BrowserLesion(lesion_id, image, SPACING[1:], z_mm, annotated, layers, predictions)
 
 
 CASES = [made_up_lesion("LIDC-IDRI-0001-s1-n0", 1), made_up_lesion(HOSTILE, 2)]

@@ -81,6 +81,7 @@ def lesion_row(number: int) -> dict:
         "scan_slices": 60,
         "scan_rows": 512,
         "scan_columns": 512,
+        "scan_z_mm": (-50.0 + SPACING_Z * (np.arange(60) - 20)).tolist(),
         "k_start": 20,
         "k_stop": 20 + SLICES,
         "i_start": 100,

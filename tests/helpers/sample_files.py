@@ -36,7 +36,7 @@ def plan_samples(
         slices_file=slices_file,
         splits_file=splits_file,
         samples_file=samples_file,
-        negatives="published",
+        negatives=settings.get("negatives", "published"),
         shards=shards,
         seed=seed,
         **others,

@@ -216,6 +216,7 @@ rule cohort_flow:
         scans_file="<results>/annotate/scans.parquet",
         lesions_file="<results>/annotate/lesions.parquet",
         samples_file="<results>/samples/samples.parquet",
+        slices_file="<results>/annotate/slices.h5",
     output:
         csv="<results>/annotate/flow.csv",
         png=report(
@@ -236,7 +237,7 @@ rule cohort_flow:
         **asks("cohort_flow"),
     params:
         arguments={
-            **pick("samples", "margin_mm", "negatives_per_lesion"),
+            **pick("samples", "margin_mm", "negatives_per_lesion", "negatives"),
             "cohort": COHORT,
         },
         code=code_hash("cohort_flow"),

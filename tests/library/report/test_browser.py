@@ -35,7 +35,8 @@ def made_up_lesion(lesion_id="LIDC-IDRI-0001-s1-n0", shape=SHAPE, **changes):
     lesion = BrowserLesion(
         lesion_id=lesion_id,
         image=rng.random(shape).astype(np.float32),
-        spacing=(2.5, 0.7, 0.8),
+        spacing=(0.7, 0.8),
+        z_mm=-50 + 2.5 * np.arange(shape[0]),
         annotated=np.arange(shape[0]) % 2 == 1,
         layers=layers,
         predictions={"DUE": "lesion, 0.93"},
@@ -83,11 +84,12 @@ def read_back(uri, shape, tmp_path):
 
 
 def test_volumes_come_back_within_a_grey_level(tmp_path):
-    lesion = made_up_lesion()
+    lesion = made_up_lesion(z_mm=-50 + np.array([0, 2.4, 5, 7.5, 10]))
     (content,) = data_of(written(tmp_path, lesion))["lesions"]
     assert content["id"] == lesion.lesion_id
     assert content["shape"] == list(SHAPE)
-    assert content["spacing"] == [2.5, 0.7, 0.8]
+    assert content["spacing"] == [0.7, 0.8]
+    assert content["distances"] == [0, 2.4, 5, 7.5, 10]
     assert content["annotated"] == [1, 3]
     assert content["predictions"] == [["DUE", "lesion, 0.93"]]
     assert np.abs(read_back(content["image"], SHAPE, tmp_path) / 255 - lesion.image).max() <= 0.5 / 255 + 1e-6
@@ -185,7 +187,7 @@ def test_a_case_with_twelve_layers_stays_below_a_megabyte(tmp_path):
         *(Layer("explanation", f"method {n}", values) for n, values in enumerate(maps)),
     ]
     assert len(layers) == 12
-    lesion = made_up_lesion(image=image, layers=layers, annotated=np.arange(32) % 4 == 0)
+    lesion = made_up_lesion(shape=image.shape, image=image, layers=layers, annotated=np.arange(32) % 4 == 0)
     write_browser([lesion], tmp_path / "browser.html", "noise")
     assert 100_000 < (tmp_path / "browser.html").stat().st_size < 1_000_000
 
@@ -203,8 +205,10 @@ WRONG = {
     "image in HU": (made_up_lesion(image=np.full(SHAPE, -800)), r"image of LIDC-IDRI-0001-s1-n0 .* -800 "),
     "flat image": (made_up_lesion(image=np.zeros((6, 7))), r"\(6, 7\); expected are slices, rows and columns"),
     "tall image": (made_up_lesion(image=np.zeros((200, 100, 1))), "16384"),
-    "spacing": (made_up_lesion(spacing=(1.0, 0.0, 1.0)), "above 0 mm"),
-    "two sizes": (made_up_lesion(spacing=(1.0, 1.0)), "three sizes"),
+    "spacing": (made_up_lesion(spacing=(0.0, 1.0)), "above 0 mm"),
+    "three sizes": (made_up_lesion(spacing=(1.0, 1.0, 1.0)), "two sizes"),
+    "positions": (made_up_lesion(z_mm=np.arange(4.0)), "expected are 5 ascending numbers"),
+    "falling positions": (made_up_lesion(z_mm=-np.arange(5.0)), "expected are 5 ascending numbers"),
     "indices": (made_up_lesion(annotated=np.array([1, 3])), r"int64 \(2,\); expected is bool \(5,\)"),
 }
 

@@ -29,6 +29,7 @@ from explainct.scoring.metrics.declarations import (
 )
 
 GRID = (8, 16, 16)
+Z_MM = [2.0 * k for k in range(8)]
 COMPUTE = choose_compute("cpu", 1)
 SETTINGS = {
     "network": "resnet18",
@@ -142,7 +143,7 @@ def test_a_toy_network_is_trained_explained_and_scored(tmp_path, samples, monkey
     test = samples.query("split == 'test' and label == 1").iloc[:2]
     table = score_explainers(
         samples=test,
-        lesions=test[["lesion_id"]].assign(spacing_z=2.0, spacing_y=1.0, spacing_x=1.0),
+        lesions=test[["lesion_id"]].assign(spacing_z=2.0, spacing_y=1.0, spacing_x=1.0, scan_z_mm=[Z_MM] * 2),
         store=Store(),
         network=networks[0],
         task=task,

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from textwrap import shorten, wrap
+from typing import Literal
 
 import matplotlib
 import pandas as pd
@@ -23,8 +24,10 @@ def cohort_flow(
     scans_file: Path,
     lesions_file: Path,
     samples_file: Path,
+    slices_file: Path,
     margin_mm: float,
     negatives_per_lesion: int,
+    negatives: Literal["published", "clean"],
     cohort: str,
     csv: Path,
     png: Path,
@@ -36,15 +39,24 @@ def cohort_flow(
         scans_file: the table `annotate/scans.parquet`.
         lesions_file: the table `annotate/lesions.parquet`.
         samples_file: the table `samples/samples.parquet`.
+        slices_file: the file `annotate/slices.h5`.
         margin_mm: margin around a lesion's box in mm.
         negatives_per_lesion: most neighbouring blocks of a lesion.
+        negatives: which of them may be drawn: all (`published`), or those without a voxel of another lesion (`clean`).
         cohort: the cohort in words, for the title.
         csv: becomes the table of `explainct.data.annotate.cohort_flow.count_flow`.
         png: picture for the report.
         pdf: picture for a paper.
     """
     tables = [pd.read_parquet(path) for path in (scans_file, lesions_file, samples_file)]
-    write_csv(count_flow(*tables, margin_mm=margin_mm, negatives_per_lesion=negatives_per_lesion), csv)
+    flow = count_flow(
+        *tables,
+        margin_mm=margin_mm,
+        negatives_per_lesion=negatives_per_lesion,
+        negatives=negatives,
+        slices_file=slices_file,
+    )
+    write_csv(flow, csv)
     figure_flow(flow_file=csv, cohort=cohort, png=png, pdf=pdf)
 
 

@@ -80,7 +80,8 @@ class BrowserLesion:
     Attributes:
         lesion_id: public id of the lesion, never a patient's name.
         image: CT image [D, H, W] in [0, 1], as the network gets it: the HU window is kept.
-        spacing: distance of grid voxels (z, y, x) in mm.
+        spacing: distance of grid voxels (y, x) in mm.
+        z_mm: position of each plane of the grid in mm [D], ascending.
         annotated: bool [D], the slices that readers annotated and the method may see; only there readers' masks show.
         layers: what lies over the image, each [D, H, W].
         predictions: what each method said, by its label.
@@ -88,7 +89,8 @@ class BrowserLesion:
 
     lesion_id: str
     image: np.ndarray
-    spacing: tuple[float, float, float]
+    spacing: tuple[float, float]
+    z_mm: np.ndarray
     annotated: np.ndarray
     layers: Sequence[Layer]
     predictions: Mapping[str, str]
@@ -164,6 +166,7 @@ def _lesion_content(lesion: BrowserLesion) -> dict[str, Any]:
         "id": lesion.lesion_id,
         "shape": lesion.image.shape,
         "spacing": [float(size) for size in lesion.spacing],
+        "distances": (lesion.z_mm - lesion.z_mm[0]).round(3).tolist(),
         "annotated": np.flatnonzero(lesion.annotated).tolist(),
         "image": _data_uri(grey_levels(lesion.image, top=1.0, what=f"The image of {lesion.lesion_id}")),
         "layers": [
@@ -199,10 +202,15 @@ def _require_geometry(lesion: BrowserLesion) -> None:
             f"The image of {lesion.lesion_id} has the shape {shape}; expected are slices, rows and columns, "
             f"with slices x rows of {MOST_ROWS} at most. Resample it to the grid of the network."
         )
-    if len(lesion.spacing) != 3 or not all(0 < size < np.inf for size in lesion.spacing):
+    if len(lesion.spacing) != 2 or not all(0 < size < np.inf for size in lesion.spacing):
         raise UserError(
-            f"The spacing of {lesion.lesion_id} is {lesion.spacing}; expected are three sizes above 0 mm (z, y, x). "
+            f"The spacing of {lesion.lesion_id} is {lesion.spacing}; expected are two sizes above 0 mm (y, x). "
             "Give the distances of its grid voxels."
+        )
+    if lesion.z_mm.shape != shape[:1] or not np.isfinite(lesion.z_mm).all() or (np.diff(lesion.z_mm) < 0).any():
+        raise UserError(
+            f"The positions of the slices of {lesion.lesion_id} are {lesion.z_mm.tolist()}; expected are {shape[0]} "
+            "ascending numbers in mm. Give the z of each plane of its grid."
         )
     if lesion.annotated.dtype != bool or lesion.annotated.shape != shape[:1]:
         raise UserError(

@@ -17,6 +17,7 @@ from explainct.data.annotate.clustering import cluster_annotations
 from explainct.data.annotate.consensus import consensus, reader_masks
 from explainct.data.annotate.lidc_database import Database
 from explainct.data.annotate.lidc_lesions import extract_contours
+from explainct.data.ingest.scan_space import mean_step
 from explainct.data.samples.blocks import lesion_box
 from explainct.errors import UserError
 
@@ -25,7 +26,7 @@ SEVERAL = 530  # LIDC-IDRI-0524: several lesions
 EMPTY = 520  # LIDC-IDRI-0514: no lesion
 COLUMNS = (
     "lesion_id patient_id series_uid label readers malignancy spacing_z spacing_y spacing_x scan_slices scan_rows "
-    "scan_columns k_start i_start j_start k_stop i_stop j_stop slices annotated_slices in_cohort reason"
+    "scan_columns scan_z_mm k_start i_start j_start k_stop i_stop j_stop slices annotated_slices in_cohort reason"
 )
 
 
@@ -61,6 +62,8 @@ def series_table(*scans, verdict="accepted"):
             "z_mm": scan.z_mm.tolist(),
             "rows": 512,
             "columns": 512,
+            "spacing_y": scan.pixel_spacing,
+            "spacing_x": scan.pixel_spacing,
             "instance_uids": [f"1.2.{k}" for k in range(len(scan.z_mm))],
         }
         for scan in scans
@@ -84,6 +87,7 @@ def test_round_trip_of_the_first_patient(extract, scans, small):
         np.testing.assert_array_equal(group["readers"], masks)
         np.testing.assert_array_equal(group["consensus"], consensus(masks, 0.5))
         np.testing.assert_array_equal(group["z_mm"], scans[FIRST].z_mm[box.slices[0]])
+        np.testing.assert_array_equal(row["scan_z_mm"], scans[FIRST].z_mm)
         assert group["annotated"][()].sum() == 5
         uids = group["instance_uid"].asstr()[()].tolist()
         assert uids == [f"1.2.{k}" for k in range(box.start[0], box.stop[0])]
@@ -99,6 +103,9 @@ def test_arrays_and_table_agree_for_all_lesions(extract, scans):
             filled = group["consensus"][()].any(axis=(1, 2))
             annotated = group["annotated"][()]
             assert group["consensus"].shape == lesion_box(row).shape
+            np.testing.assert_array_equal(group["z_mm"], row["scan_z_mm"][lesion_box(row).slices[0]])
+            assert len(row["scan_z_mm"]) == row["scan_slices"]
+            assert row["spacing_z"] == mean_step(row["scan_z_mm"])
             assert group["readers"].shape == (row["readers"], *lesion_box(row).shape)
             assert (filled.sum(), annotated.sum()) == (row["slices"], row["annotated_slices"])
             assert not (annotated & ~filled).any()
@@ -121,6 +128,7 @@ def test_a_slab_counts_its_own_slices(extract, scans):
     row, row_of_whole = (table[table["in_cohort"]].iloc[0] for table in (lesions, whole))
     assert lesion_box(row) == lesion_box(row_of_whole).shifted((-80, 0, 0))
     assert (row["scan_slices"], row_of_whole["scan_slices"]) == (20, 133)
+    np.testing.assert_array_equal(row["scan_z_mm"], slab.z_mm)
     with h5py.File(slices_file) as file, h5py.File(file_of_whole) as other:
         np.testing.assert_array_equal(file[row["lesion_id"]]["readers"], other[row["lesion_id"]]["readers"])
         np.testing.assert_allclose(file[row["lesion_id"]]["z_mm"], other[row["lesion_id"]]["z_mm"], atol=0.005)
@@ -189,6 +197,32 @@ def test_a_problem_is_skipped_and_logged(case, extract, scans, caplog):
     assert set(lesions.loc[lesions["in_cohort"], "series_uid"]) == {scans[SEVERAL].series_uid}
     assert f"Series {bad.series_uid}" in caplog.text
     assert "Series left out" in caplog.text
+
+
+def test_a_scan_whose_pixel_spacing_is_not_the_databases_is_refused(extract, scans, caplog):
+    table = series_table(scans[FIRST], scans[SEVERAL])
+    table.loc[0, "spacing_x"] += 0.002
+    message = (
+        f"Series {scans[FIRST].series_uid} of patient LIDC-IDRI-0001 has pixels of 0.703125 x 0.705125 mm by its DICOM "
+        "headers, but of 0.703125 x 0.703125 mm by the LIDC database, where a difference of at most 0.001 mm was "
+        "expected."
+    )
+    with pytest.raises(UserError, match=re.escape(message)):
+        extract(table)
+    lesions, slices_file = extract(table, on_problem="skip")
+    assert scans_of(slices_file).loc[scans[FIRST].series_uid].to_dict() == {
+        "patient_id": "LIDC-IDRI-0001",
+        "used": False,
+        "reason": message,
+    }
+    assert message in caplog.text
+    assert not lesions.query("patient_id == 'LIDC-IDRI-0001'")["in_cohort"].any()
+
+
+@pytest.mark.parametrize("column", ["spacing_y", "spacing_x"])
+def test_rounding_of_the_pixel_spacing_is_no_difference(extract, scans, column):
+    table = series_table(scans[FIRST]).assign(**{column: 0.703})
+    assert extract(table)[0]["in_cohort"].any()
 
 
 def test_a_lesion_without_consensus_stays_out(extract, scans, small, caplog):

@@ -66,15 +66,16 @@ def cohort(database, tmp_path_factory):
 def row(scan):
     uids = [f"1.2.{k}" for k in range(len(scan.z_mm))]
     same = {"verdict": "accepted", "reason": "", "rows": 512, "columns": 512, "instance_uids": uids}
-    return {"series_uid": scan.series_uid, "z_mm": scan.z_mm.tolist(), **same}
+    pixels = {"spacing_y": scan.pixel_spacing, "spacing_x": scan.pixel_spacing}
+    return {"series_uid": scan.series_uid, "z_mm": scan.z_mm.tolist(), **pixels, **same}
 
 
 def test_every_loss_has_a_reason_and_the_counts_add_up(cohort):
-    settings = {"margin_mm": 0, "negatives_per_lesion": 26}
+    settings = {"margin_mm": 0, "negatives_per_lesion": 26, "negatives": "published"}
     samples = pd.DataFrame(
         {"sample_id": ["a-p", "a-n01", "a-n02", "a-n03"], "other_lesion": [False, False, True, False]}
     )
-    flow = count_flow(cohort["scans"], cohort["lesions"], samples, **settings)
+    flow = count_flow(cohort["scans"], cohort["lesions"], samples, slices_file=cohort["slices_file"], **settings)
     for _, rows in flow.groupby("unit"):
         found, lost, kept = (rows.loc[rows["event"] == event, "count"].sum() for event in ("found", "lost", "kept"))
         assert found - lost == kept
@@ -92,18 +93,49 @@ def test_every_loss_has_a_reason_and_the_counts_add_up(cohort):
     assert flow.query("unit == 'blocks' and event == 'found'")["count"].item() == 27 * len(used)
 
 
-def test_blocks_kept_are_the_samples(cohort, tmp_path):
-    cohort["lesions"].to_parquet(tmp_path / "lesions")
-    split = {"train": 0.4, "validation": 0.3, "always_test": [], "margin_mm": 0, "negatives_per_lesion": 3}
-    files = {f"{name}_file": tmp_path / name for name in ("lesions", "samples", "splits")}
-    lesions = cohort["lesions"]
-    lesions.loc[lesions["in_cohort"], "patient_id"] = [f"P{n}" for n in range(lesions["in_cohort"].sum())]
+@pytest.mark.parametrize("negatives", ["published", "clean"])
+@pytest.mark.parametrize("most", [3, 26])
+def test_blocks_kept_are_the_samples(cohort, tmp_path, negatives, most):
+    """A lesion of the scan is laid beside another one, so that some neighbours hold its voxels."""
+    lesions = cohort["lesions"].copy()
+    own = lesions.index[lesions["in_cohort"]]
+    lesions.loc[own, "patient_id"] = [f"P{n}" for n in range(len(own))]
+    one, other = own[:2]
+    assert lesions.loc[one, "series_uid"] == lesions.loc[other, "series_uid"]
+    for axis in "kij":
+        length = lesions.loc[other, f"{axis}_stop"] - lesions.loc[other, f"{axis}_start"]
+        start = lesions.loc[one, f"{axis}_stop" if axis == "j" else f"{axis}_start"]
+        lesions.loc[other, [f"{axis}_start", f"{axis}_stop"]] = start, start + length
     lesions.to_parquet(tmp_path / "lesions")
-    plan_samples(settings=split, shards=1, seed=0, slices_file=cohort["slices_file"], **files)
+    settings = {"margin_mm": 0, "negatives_per_lesion": most, "negatives": negatives}
+    split = {"train": 0.4, "validation": 0.3, "always_test": []}
+    files = {f"{name}_file": tmp_path / name for name in ("lesions", "samples", "splits")}
+    plan_samples(settings=split | settings, shards=1, seed=0, slices_file=cohort["slices_file"], **files)
     samples = pd.read_parquet(tmp_path / "samples")
-    flow = count_flow(cohort["scans"], lesions, samples, margin_mm=0, negatives_per_lesion=3)
+    flow = count_flow(cohort["scans"], lesions, samples, slices_file=cohort["slices_file"], **settings)
     blocks = flow[flow["unit"] == "blocks"]
-    assert blocks[blocks["event"] == "kept"]["count"].item() == len(samples)
-    drawn = blocks[blocks["reason"].str.contains("negatives_per_lesion")]["count"].item()
-    inside = blocks["count"].iloc[0] - blocks[blocks["reason"].str.contains("reach out")]["count"].sum()
-    assert drawn == inside - len(samples)
+    found, kept = (blocks.loc[blocks["event"] == event, "count"].item() for event in ("found", "kept"))
+    assert kept == len(samples)
+    assert found - blocks.loc[blocks["event"] == "lost", "count"].sum() == kept
+    lost = blocks[blocks["event"] == "lost"].set_index("reason")["count"]
+    assert (lost > 0).all()
+    holding = "They hold voxels of another lesion (`samples.negatives: clean`)."
+    not_drawn = "They were not drawn (`samples.negatives_per_lesion`)."
+    assert (holding in lost) == (negatives == "clean")
+    assert (not_drawn in lost) == (most == 3)
+    clean = flow[flow["unit"] == "clean neighbours"].set_index("event")["count"]
+    if negatives == "clean":
+        assert "lost" not in clean
+    elif most == 26:
+        every = plan_all_clean(tmp_path, split | settings, cohort, files)
+        assert clean["lost"] == every[holding]
+
+
+def plan_all_clean(tmp_path, settings, cohort, files):
+    """Return what is lost of the blocks where all clean neighbours are drawn, by its reason."""
+    settings = settings | {"negatives": "clean"}
+    plan_samples(settings=settings, shards=1, seed=0, slices_file=cohort["slices_file"], **files)
+    lesions, samples = (pd.read_parquet(tmp_path / name) for name in ("lesions", "samples"))
+    drawing = {name: settings[name] for name in ("margin_mm", "negatives_per_lesion", "negatives")}
+    flow = count_flow(cohort["scans"], lesions, samples, slices_file=cohort["slices_file"], **drawing)
+    return flow[(flow["unit"] == "blocks") & (flow["event"] == "lost")].set_index("reason")["count"]

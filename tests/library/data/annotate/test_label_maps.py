@@ -17,7 +17,7 @@ from explainct.errors import UserError
 
 COLUMNS = (
     "lesion_id patient_id series_uid label readers malignancy spacing_z spacing_y spacing_x scan_slices scan_rows "
-    "scan_columns k_start i_start j_start k_stop i_stop j_stop slices annotated_slices in_cohort reason"
+    "scan_columns scan_z_mm k_start i_start j_start k_stop i_stop j_stop slices annotated_slices in_cohort reason"
 )
 
 
@@ -92,6 +92,7 @@ def test_a_row_and_a_group_for_each_scan(extract, series, folders):
             np.testing.assert_array_equal(mask, label[box.slices] == 2)
             np.testing.assert_array_equal(group["readers"][()], mask[None])
             np.testing.assert_array_equal(group["z_mm"][()], row["z_mm"][box.slices[0]])
+            np.testing.assert_array_equal(lesion.scan_z_mm, row["z_mm"])
             filled = mask.any(axis=(1, 2))
             np.testing.assert_array_equal(group["annotated"][()], annotated_slices(filled, 2))
             assert (lesion.slices, lesion.annotated_slices) == (filled.sum(), group["annotated"][()].sum())

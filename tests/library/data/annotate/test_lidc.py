@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from explainct.data.annotate import lidc_database as lidc
 from explainct.data.annotate.lidc_database import load_database, nearest_slices
+from explainct.data.ingest.scan_space import mean_step
 from explainct.errors import UserError
 
 
@@ -61,7 +62,7 @@ def test_order_and_slice_positions(database, scans):
 
 def test_first_patient(scans):
     scan = scans[12]
-    assert (scan.patient_id, len(scan.z_mm), scan.spacing_z) == ("LIDC-IDRI-0001", 133, 2.5)
+    assert (scan.patient_id, len(scan.z_mm), mean_step(scan.z_mm)) == ("LIDC-IDRI-0001", 133, 2.5)
     assert scan.pixel_spacing == pytest.approx(0.703125)
 
 

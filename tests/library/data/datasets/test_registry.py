@@ -153,6 +153,7 @@ def extract_toy(*, series, folders, lesions_file, slices_file, scans_file, setti
             )
             size = {f"spacing_{axis}": scan[f"spacing_{axis}"] for axis in "zyx"}
             size |= {f"scan_{axis}": scan[axis] for axis in ("slices", "rows", "columns")}
+            size["scan_z_mm"] = scan["z_mm"]
             same = {name: scan[name] for name in ("patient_id", "series_uid")}
             state = {"label": 1, "readers": 1, "malignancy": np.nan, "in_cohort": True, "reason": ""}
             rows.append({"lesion_id": scan["patient_id"], **same, **size, **state, **box_columns(box), **counts})

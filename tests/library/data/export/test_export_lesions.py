@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import h5py
 import highdicom
 import numpy as np
+import pandas as pd
 import pydicom
 import pytest
 import SimpleITK as sitk
@@ -109,6 +110,19 @@ def test_corners_of_the_grid_lie_on_the_corners_of_the_block(exported, tmp_path,
         for corner, index in (((0, 0, 0), block.start[::-1]), (last, [stop - 1 for stop in block.stop[::-1]])):
             place = image.TransformIndexToPhysicalPoint([int(value) for value in index])
             assert read.TransformIndexToPhysicalPoint(corner) == pytest.approx(place, abs=1e-4)
+
+
+def test_first_and_last_plane_lie_at_the_measured_z_of_their_slices(tmp_path):
+    arguments, name = write_cohort(tmp_path, UPRIGHT), "P1-n0"
+    series = pd.read_parquet(arguments["series_file"])
+    z_mm = np.cumsum([-125.0, 2.5, 2.6, 2.4, 2.55, 2.45])
+    series["z_mm"] = [z_mm.tolist()] * len(series)
+    series.to_parquet(arguments["series_file"])
+    export_masks(**arguments | {"lesions": [name]})
+    for file, box in (("consensus", BOXES[name]), ("reader1", BOXES[name]), ("weight", BLOCKS[name])):
+        read = sitk.ReadImage(tmp_path / f"out/{name}/{file}.nii.gz")
+        ends = [read.TransformIndexToPhysicalPoint((0, 0, g))[2] for g in (0, read.GetDepth() - 1)]
+        assert ends == pytest.approx(z_mm[[box.start[0], box.stop[0] - 1]], abs=1e-4)
 
 
 def test_grid_places_its_voxels_as_the_network_does(exported, tmp_path):

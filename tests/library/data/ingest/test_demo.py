@@ -155,7 +155,7 @@ def test_unevenly_spaced_and_empty_scans_are_not_chosen(database, subject):
     assert find_subject(subject.scan, annotations, margin_mm=MARGIN_MM) is not None
     assert find_subject(subject.scan, (), margin_mm=MARGIN_MM) is None
     z = subject.scan.z_mm.copy()
-    z[-1] += 0.2 * subject.scan.spacing_z
+    z[-1] += 0.2 * scan_spacing(subject.scan)[0]
     uneven = dataclasses.replace(subject.scan, z_mm=z)
     assert scan_spacing(uneven) == scan_spacing(subject.scan)
     assert find_subject(uneven, annotations, margin_mm=MARGIN_MM) is None

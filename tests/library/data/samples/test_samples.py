@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_files import plan_samples
 
+from explainct.data.ingest.scan_space import mean_step, plane_z
 from explainct.data.samples.blocks import block_box, covering, lesion_box, neighbours
 from explainct.data.samples.crops import extract_crops
 from explainct.data.samples.reader import SampleReader
@@ -16,7 +17,6 @@ from explainct.data.samples.resample import (
     block_of,
     block_z,
     paste,
-    plane_z,
     resize_image,
     resize_mask,
     slice_minmax,
@@ -39,6 +39,9 @@ SETTINGS = {
     "cue": {"strength": 0.0, "contrast": 1.0, "size": 0.125, "seed": 0},
 }
 
+SCAN_Z_MM = np.cumsum(2 + 0.1 * np.resize([0.0, 1.0, -1.0], 30)).tolist()
+"""Measured positions of the slices of a scan in mm, uneven within the tolerance."""
+
 
 def lesions_table(patients=10):
     rows = [
@@ -53,6 +56,7 @@ def lesions_table(patients=10):
             "scan_slices": 30,
             "scan_rows": 512,
             "scan_columns": 512,
+            "scan_z_mm": (2.0 * np.arange(30) - 14).tolist(),
             "k_start": 12,
             "k_stop": 16,
             "i_start": 100,
@@ -118,7 +122,7 @@ def test_the_mask_lands_where_the_lesion_lies():
     mask = paste(consensus, lesion, block)
     np.testing.assert_array_equal(mask[1:5, 4:13, 4:15], consensus)
     assert mask.sum() == consensus.sum()
-    z = block_z(np.array([10.0, 12.0, 14.0, 16.0]), lesion, block)
+    z = block_z(lesion, block)
     np.testing.assert_allclose(z, [8, 10, 12, 14, 16, 18])
     np.testing.assert_allclose(plane_z(z, 11), np.arange(8, 19))
 
@@ -299,7 +303,11 @@ def test_crops_hold_the_scans_voxels_and_the_store_shows_them(cohort, monkeypatc
             "instance_uids": ["1.2"] * 30,
             "series_uid": f"1.2.{n}",
             "files": ["a"] * 30,
-            "origin": [1.0, 2.0, 3.0],
+            "origin": [1.0, 2.0, SCAN_Z_MM[0]],
+            "z_mm": SCAN_Z_MM,
+            "spacing_z": mean_step(SCAN_Z_MM),
+            "spacing_y": 0.5,
+            "spacing_x": 0.5,
             "direction": np.eye(3).ravel().tolist(),
         }
         for n in range(10)
@@ -328,7 +336,10 @@ def test_crops_hold_the_scans_voxels_and_the_store_shows_them(cohort, monkeypatc
     np.testing.assert_array_equal(store.readers(positive)[1][1:5, 4:13, 4:15], 1 - consensus)
     with h5py.File(shards[positive.shard]) as file:
         attributes = file[positive.lesion_id].attrs
-        assert attributes["origin"][2] == 3.0 + 2.0 * attributes["start"][0]
+        k, depth = attributes["start"][0], len(file[positive.lesion_id]["image"])
+        _, i, j = attributes["start"]
+        assert attributes["origin"] == pytest.approx([1 + 0.5 * j, 2 + 0.5 * i, SCAN_Z_MM[k]])
+        assert attributes["spacing"][0] == pytest.approx((SCAN_Z_MM[k + depth - 1] - SCAN_Z_MM[k]) / (depth - 1))
     published = SampleReader(
         shards, cohort / "slices.h5", cohort / "lesions.parquet", {**native, "intensity": "slice_minmax"}
     )

@@ -186,7 +186,7 @@ def test_variances_are_of_the_others_only(trained, small, tested, settings, monk
         assert len(lesions) == trained.uncertainty["gaps"]
         assert not theirs & {name.split("-s")[0] for name in lesions}
         for size, group in before.items():
-            for name in ("mean", "variance", "truth", "contexts"):
+            for name in ("mean", "variance", "contexts"):
                 np.testing.assert_array_equal(group[name][:], after[size][name][:])
 
 

@@ -112,6 +112,7 @@ def run(tmp_path_factory):
     """The cohort and the files of four methods."""
     folder, samples, store = tmp_path_factory.mktemp("run"), made_up_samples(), PlantedStore()
     lesions = samples.query("label == 1").assign(spacing_z=2.5, spacing_y=0.7, spacing_x=0.7)
+    lesions["scan_z_mm"] = [(2.5 * np.arange(100)).tolist()] * len(lesions)
     tables = {"samples": samples, "lesions": lesions}
     for name, table in tables.items():
         write_parquet(table, folder / f"{name}.parquet")

@@ -5,10 +5,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from explainct.due.paper.table1 import ROWS, row_heading, summarise, table_1
 from explainct.errors import UserError
-from explainct.report.audit.due_table1 import published_for_methods, published_table
+from explainct.report.audit.due_table1 import PUBLISHED_FILE, published_for_methods, published_table, published_title
 from explainct.scoring.metrics.declarations import METRICS
 
 COHORT = "semi-synthetic cohort (demo)"
@@ -69,7 +70,7 @@ def test_a_pancreas_run_shows_the_numbers_of_the_papers_pancreas(written):
     for name in (("due", "iou"), ("baseline", "pr_auc_trapezoid")):
         assert published.loc[name, "published_mean"] == pytest.approx(theirs.loc[name, "published_mean"], rel=1e-5)
         assert theirs.loc[name, "published_mean"] != lidc.loc[name, "published_mean"]
-    assert "Table 1 of the DUE paper on its pancreas cohort" in markdown
+    assert f"Table 1 of the DUE paper, on {published_title('pancreas')}: other data" in markdown
     assert "LIDC" not in markdown
 
 
@@ -130,6 +131,16 @@ def test_one_method_and_one_seed_need_no_bold_and_no_deviation(run, written, tmp
 def test_a_threshold_without_scores_is_said_in_words(run):
     with pytest.raises(UserError, match=r"0\.55.*Delete"):
         summarise(run.metrics["due"], "due", 0.55)
+
+
+def test_a_new_published_dataset_needs_an_entry_in_the_file_alone(written, tmp_path, monkeypatch):
+    content = yaml.safe_load(PUBLISHED_FILE.read_text(encoding="utf-8"))
+    content["datasets"]["toy"] = {"title": "toys of wood", "values": {"DUE": {"IoU": [12.5, 1.5]}}}
+    (tmp_path / "numbers.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    monkeypatch.setattr("explainct.report.audit.due_table1.PUBLISHED_FILE", tmp_path / "numbers.yaml")
+    table, markdown, _ = written(published_dataset="toy", dataset="toy")
+    assert table.set_index(["method", "metric"]).loc[("due", "iou"), "published_mean"] == 0.125
+    assert "Table 1 of the DUE paper, on toys of wood: other data" in markdown
 
 
 def test_an_unknown_published_dataset_is_said_in_words():

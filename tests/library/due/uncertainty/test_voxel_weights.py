@@ -90,9 +90,7 @@ GRID = (32, 20, 24)
 
 def planes_of(annotated, consensus=None, grid=GRID):
     consensus = ellipsoid(1) if consensus is None else consensus
-    return lay_planes(
-        consensus=consensus, annotated=annotated, z_mm=Z_MM, lesion=LESION, margin_mm=MARGIN_MM, grid=grid
-    )
+    return lay_planes(consensus=consensus, annotated=annotated, lesion=LESION, margin_mm=MARGIN_MM, grid=grid)
 
 
 def every(step):
@@ -259,7 +257,7 @@ def test_each_plane_is_filled_from_its_own_neighbours(cohort):
     patches = patches_of(cohort, annotated)
     planes = planes_of(annotated, grid=grid)
     # Without a margin the grid's lines are the rows and columns of the box.
-    native = lay_planes(consensus=ellipsoid(1), annotated=annotated, z_mm=Z_MM, lesion=LESION, margin_mm=0.0, grid=grid)
+    native = lay_planes(consensus=ellipsoid(1), annotated=annotated, lesion=LESION, margin_mm=0.0, grid=grid)
     filled = fill(native, patches, by_oracle(5.0, estimate="expectation"), grid=grid, margin_mm=0.0)
     wide = np.pad(ellipsoid(1)[annotated], ((0, 0), (8, 8), (8, 8))).astype(bool)
     fields = np.stack([signed_distance_field(mask)[8:-8, 8:-8].clip(-6, 6) / 6 for mask in wide])
@@ -299,7 +297,7 @@ def test_a_drawn_latent_changes_mean_and_variance_and_repeats(cohort):
 
 def test_planes_beside_an_annotated_slice_hardly_differ_from_it_and_doubt_grows_away_from_it(cohort):
     annotated, grid = every(3), (512, 10, 12)
-    planes = lay_planes(consensus=ellipsoid(1), annotated=annotated, z_mm=Z_MM, lesion=LESION, margin_mm=0.0, grid=grid)
+    planes = lay_planes(consensus=ellipsoid(1), annotated=annotated, lesion=LESION, margin_mm=0.0, grid=grid)
     filled = fill(planes, patches_of(cohort, annotated), grid=grid, margin_mm=0.0)
     for lower in np.unique(planes.lower):
         gap = planes.missing[planes.lower == lower]

@@ -19,7 +19,8 @@ SAMPLES = pd.DataFrame(
         for n in range(2)
     ]
 )
-LESIONS = pd.DataFrame([{"lesion_id": f"L{n}", "spacing_z": 2.0, "spacing_y": 0.7, "spacing_x": 0.7} for n in range(2)])
+VOXELS = {"spacing_z": 2.0, "spacing_y": 0.7, "spacing_x": 0.7, "scan_z_mm": [2.0 * k for k in range(8)]}
+LESIONS = pd.DataFrame([{"lesion_id": f"L{n}", **VOXELS} for n in range(2)])
 
 
 class Store:

@@ -1,11 +1,16 @@
 """The flow of the cohort: from the series found to the blocks used, with each loss and its reason."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
 
+import h5py
 import pandas as pd
 
 from explainct.data.samples.blocks import neighbours
 from explainct.data.samples.resample import block_of, scan_shape_of
+from explainct.data.samples.sample_table import holding_others, read_others
+from explainct.runtime.volume import Box
 
 Row = tuple[str, str, str, int]
 
@@ -26,6 +31,8 @@ def count_flow(
     *,
     margin_mm: float,
     negatives_per_lesion: int,
+    negatives: Literal["published", "clean"],
+    slices_file: Path,
 ) -> pd.DataFrame:
     """Count what was found, lost and kept of the series, their annotations and lesions, and the blocks of these.
 
@@ -35,19 +42,24 @@ def count_flow(
         samples: the table `samples/samples.parquet`.
         margin_mm: margin around a lesion's box in mm.
         negatives_per_lesion: most neighbouring blocks of a lesion.
+        negatives: which of them may be drawn: all (`published`), or those without a voxel of another lesion (`clean`).
+        slices_file: the file `annotate/slices.h5`, which is read for `clean`.
 
     Returns:
         Rows with the columns `unit` (series, annotations, lesions, blocks, clean neighbours), `event` (found, lost,
         kept), `reason` (of a loss) and `count`. What was found minus what was lost is what was kept. Neighbours that
-        are not clean are samples all the same.
+        are not clean are samples all the same under `published`, and blocks that were lost under `clean`.
     """
     used = lesions[lesions["series_uid"].isin(scans.loc[scans["used"], "series_uid"])]
     tumours = used[used["label"] == 1]
+    cohort = used[used["in_cohort"]]
+    around = _neighbours(cohort, margin_mm) if negatives_per_lesion else {}
+    holding = _holding(around, lesions, slices_file) if negatives == "clean" else 0
     rows = [
         *_unit("series", pd.Series(1, scans.index), scans["reason"]),
         *_unit("annotations", tumours["readers"], tumours["reason"]),
         *_unit("lesions", pd.Series(1, tumours.index), tumours["reason"]),
-        *_blocks(used[used["in_cohort"]], len(samples), margin_mm, negatives_per_lesion),
+        *_blocks(len(cohort), around, holding, len(samples)),
     ]
     if negatives_per_lesion:
         around = samples[samples["sample_id"].str.contains(NEIGHBOUR)]
@@ -64,16 +76,47 @@ def _unit(unit: str, sizes: pd.Series, reasons: pd.Series) -> Iterator[Row]:
     yield unit, "kept", "", int(sizes[reasons == ""].sum())
 
 
-def _blocks(cohort: pd.DataFrame, kept: int, margin_mm: float, negatives: int) -> Iterator[Row]:
-    """Count the blocks of the cohort's lesions and normal organs, and the neighbours where there are any."""
-    around = cohort[cohort["label"] == 1] if negatives else cohort.iloc[:0]
-    inside = sum(len(neighbours(block_of(lesion, margin_mm), scan_shape_of(lesion))) for _, lesion in around.iterrows())
-    found = len(cohort) + 26 * len(around)
-    losses = {
-        "They reach out of the scan.": 26 * len(around) - inside,
-        "They were not drawn (`samples.negatives_per_lesion`).": len(cohort) + inside - kept,
+def _neighbours(cohort: pd.DataFrame, margin_mm: float) -> dict[str, dict[int, Box]]:
+    """Return the neighbours in the scan of each of the cohort's lesions, which normal organs do not have, by its id."""
+    return {
+        lesion.lesion_id: neighbours(block_of(lesion, margin_mm), scan_shape_of(lesion))
+        for _, lesion in cohort[cohort["label"] == 1].iterrows()
     }
-    yield "blocks", "found", "", found
+
+
+def _holding(around: Mapping[str, Mapping[int, Box]], lesions: pd.DataFrame, slices_file: Path) -> int:
+    """Return how many neighbours hold voxels of another lesion.
+
+    Args:
+        around: the neighbours of each lesion by its id, see `_neighbours`.
+        lesions: the table `annotate/lesions.parquet`.
+        slices_file: the file `annotate/slices.h5`.
+    """
+    known = lesions[lesions["label"] == 1]
+    by_id, by_scan = known.set_index("lesion_id", drop=False), dict(iter(known.groupby("series_uid")))
+    with h5py.File(slices_file) as file:
+        return sum(
+            len(holding_others(boxes, read_others(file, by_id.loc[name], by_scan[by_id.loc[name].series_uid])))
+            for name, boxes in around.items()
+        )
+
+
+def _blocks(lesions: int, around: Mapping[str, Mapping[int, Box]], holding: int, kept: int) -> Iterator[Row]:
+    """Count the blocks of the cohort's lesions and normal organs, and of their neighbours.
+
+    Args:
+        lesions: number of lesions and normal organs.
+        around: the neighbours in the scan of each lesion that may have any.
+        holding: number of neighbours that were left out because they hold voxels of another lesion.
+        kept: number of samples.
+    """
+    possible, inside = 26 * len(around), sum(map(len, around.values()))
+    losses = {
+        "They reach out of the scan.": possible - inside,
+        "They hold voxels of another lesion (`samples.negatives: clean`).": holding,
+        "They were not drawn (`samples.negatives_per_lesion`).": lesions + inside - holding - kept,
+    }
+    yield "blocks", "found", "", lesions + possible
     for reason, count in losses.items():
         if count:
             yield "blocks", "lost", reason, count

@@ -91,6 +91,7 @@ def _write_scan(group: h5py.Group, scan: Mapping[str, Any], label: np.ndarray, *
         "scan_slices": scan["slices"],
         "scan_rows": scan["rows"],
         "scan_columns": scan["columns"],
+        "scan_z_mm": scan["z_mm"],
         **box_columns(box),
         **counts,
     }

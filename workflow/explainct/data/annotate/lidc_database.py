@@ -51,11 +51,6 @@ class Scan:
     pixel_spacing: float
     z_mm: np.ndarray
 
-    @property
-    def spacing_z(self) -> float:
-        """Median distance between neighbouring slices in mm."""
-        return float(np.median(np.diff(self.z_mm)))
-
 
 @dataclass(frozen=True, eq=False)
 class Contour:

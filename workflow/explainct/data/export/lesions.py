@@ -12,11 +12,12 @@ from pydicom.sr.codedict import codes
 
 from explainct.data.export.dicom_headers import read_source_headers
 from explainct.data.export.dicom_seg import Segment, write_segmentation
+from explainct.data.ingest.scan_space import place_in_scan
 from explainct.data.samples.blocks import lesion_box
 from explainct.data.samples.resample import resize_mask
 from explainct.errors import UserError
 from explainct.runtime.files import read_shards, require_space
-from explainct.runtime.volume import Box, Volume, write_volume
+from explainct.runtime.volume import Box, write_volume
 
 FILLED = ("interpolated", "variance", "weight")
 THRESHOLD = 0.5
@@ -43,8 +44,9 @@ def export_masks(
 
     A lesion's folder `<masks_folder>/<lesion_id>` holds `consensus.nii.gz` and `reader0.nii.gz`, ... over its box.
     Training lesions also have `interpolated.nii.gz`, `variance.nii.gz` and `weight.nii.gz`, which keep the voxels of
-    the network's grid. `segmentation.dcm` has the masks and the interpolated annotation as segments, on the slices
-    of the images.
+    the network's grid. The first and the last plane of each lie at the measured z of their slices, see
+    `place_in_scan`. `segmentation.dcm` has the masks and the interpolated annotation as segments, on the slices of
+    the images.
 
     Args:
         series_file: the table `ingest/series.parquet`.
@@ -121,38 +123,16 @@ def _write_masks(lesion: pd.Series, scan: pd.Series, masks: Mapping[str, np.ndar
     segments += [Segment(f"Reader {number}", mask, box) for number, mask in enumerate(masks["readers"])]
     for segment in segments:
         file_name = f"{segment.label.lower().replace(' ', '')}.nii.gz"
-        write_volume(_in_scan(segment.mask, scan, box.start), folder / file_name)
+        write_volume(place_in_scan(segment.mask, scan, box), folder / file_name)
     return segments
 
 
 def _write_filled(filled: Mapping[str, np.ndarray], scan: pd.Series, block: Box, folder: Path) -> Segment:
     """Write arrays [D, H, W] on the grid of a block as NIfTI, and return the interpolated annotation on its slices."""
+    # Along an axis on which the block has one voxel, all planes of the grid lie at that voxel; the first is kept.
+    kept = tuple(slice(None) if size > 1 else slice(1) for size in block.shape)
     for name, array in filled.items():
-        write_volume(_on_grid(array.astype(np.float32), scan, block), folder / f"{name}.nii.gz")
+        write_volume(place_in_scan(array[kept].astype(np.float32), scan, block), folder / f"{name}.nii.gz")
     mask = resize_mask((filled["interpolated"] >= THRESHOLD).astype(np.uint8), block.shape)
     family = codes.cid7162.ArtificialIntelligence
     return Segment("Interpolated", mask, block, Origin.AUTOMATIC, "DUE interpolation", family)
-
-
-def _on_grid(array: np.ndarray, scan: pd.Series, block: Box) -> Volume:
-    """Return an array [D, H, W] on the grid of `block` at its place: its corner voxels lie on those of the block.
-
-    Along an axis on which the block has one voxel, all planes of the grid lie at that voxel; the first is kept.
-    """
-    array = array[tuple(slice(None) if source > 1 else slice(1) for source in block.shape)]
-    steps = [max(source - 1, 1) / max(size - 1, 1) for source, size in zip(block.shape, array.shape, strict=True)]
-    return _in_scan(array, scan, block.start, steps)
-
-
-def _in_scan(array: np.ndarray, scan: pd.Series, start: Sequence[int], steps: Sequence[float] = (1, 1, 1)) -> Volume:
-    """Return an array at its place in the patient.
-
-    Args:
-        array: voxels [D, H, W].
-        scan: the row of its series.
-        start: where voxel [0, 0, 0] lies, in indices of the series.
-        steps: distance of two voxels along each axis, in voxels of the series.
-    """
-    spacing = (scan.spacing_z, scan.spacing_y, scan.spacing_x)
-    whole = Volume(array, spacing, tuple(scan.origin), tuple(scan.direction))
-    return Volume(array, tuple(np.multiply(spacing, steps).tolist()), whole.position(start), whole.direction)

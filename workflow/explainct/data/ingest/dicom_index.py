@@ -10,6 +10,7 @@ import pandas as pd
 
 from explainct.data.ingest.dicom_geometry_checks import find_problem, in_z_order, mark_twins
 from explainct.data.ingest.dicom_header import Header, read_header
+from explainct.data.ingest.scan_space import mean_step
 from explainct.data.ingest.walk import find_files, printable
 from explainct.errors import UserError
 
@@ -141,7 +142,7 @@ def _geometry(slices: Sequence[Header]) -> Mapping[str, object]:
         "z_mm": z,
         "rows": first.rows,
         "columns": first.columns,
-        "spacing_z": (z[-1] - z[0]) / (len(z) - 1),
+        "spacing_z": mean_step(z),
         "spacing_y": first.pixel_spacing[0],
         "spacing_x": first.pixel_spacing[1],
         "origin": list(first.position),

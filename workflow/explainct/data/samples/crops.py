@@ -9,11 +9,11 @@ import pandas as pd
 
 from explainct.data.ingest.dicom_io import read_crop
 from explainct.data.ingest.nifti_io import read_nifti_crop
+from explainct.data.ingest.scan_space import place_in_scan
 from explainct.data.samples.blocks import covering, lesion_box
-from explainct.data.samples.resample import spacing_of
 from explainct.runtime.files import require_space
 from explainct.runtime.hdf5 import writing_hdf5
-from explainct.runtime.volume import Box, Volume
+from explainct.runtime.volume import Box
 
 log = logging.getLogger(__name__)
 
@@ -53,14 +53,12 @@ def extract_crops(
     require_space(shard_file.parent, sum(2 * int(np.prod(box.shape)) for box in boxes.values()))
     with writing_hdf5(shard_file) as file:
         for number, (name, box) in enumerate(sorted(boxes.items()), 1):
-            lesion, scan = lesions.loc[name], series.loc[lesions.loc[name].series_uid]
+            scan = series.loc[lesions.loc[name].series_uid]
             image = _read_crop(Path(archives[scan.archive]), scan, box)
-            place = Volume(image, spacing_of(lesion), tuple(scan.origin), tuple(scan.direction))
+            place = place_in_scan(image, scan, box)
             group = file.create_group(name)
             group.create_dataset("image", data=image, compression="gzip", compression_opts=1)
-            group.attrs.update(
-                start=box.start, spacing=place.spacing, origin=place.position(box.start), direction=place.direction
-            )
+            group.attrs.update(start=box.start, spacing=place.spacing, origin=place.origin, direction=place.direction)
             if number % 10 == 0 or number == len(boxes):
                 log.info("%d of %d lesions cut", number, len(boxes))
 

@@ -1,6 +1,7 @@
 """From blocks to the network's grid: one rule of coordinates for images, masks and annotated slices.
 
-A block with K slices is resampled with corners aligned, so plane g of D lies at source index g (K - 1) / (D - 1).
+A block with K slices is resampled with corners aligned, so plane g of D lies at source index g (K - 1) / (D - 1), and
+its z is interpolated at that index in the measured z of the slices.
 The published code uses the same rule for images (trilinear) and masks (nearest).
 """
 
@@ -14,7 +15,7 @@ from explainct.runtime.volume import Box
 
 
 def spacing_of(lesion: pd.Series) -> tuple[float, float, float]:
-    """Return the voxel size (z, y, x) in mm of a row of `lesions.parquet`."""
+    """Return the voxel size (z, y, x) in mm of the scan of a row of `lesions.parquet`; z by the mean step."""
     return float(lesion.spacing_z), float(lesion.spacing_y), float(lesion.spacing_x)
 
 
@@ -24,19 +25,16 @@ def scan_shape_of(lesion: pd.Series) -> tuple[int, int, int]:
 
 
 def block_of(lesion: pd.Series, margin_mm: float) -> Box:
-    """Return the block of a row of `lesions.parquet`: its box with `margin_mm` (mm) around it, in scan indices."""
+    """Return the block of a row of `lesions.parquet`: its box with `margin_mm` (mm) around it, in scan indices.
+
+    The margin is a number of whole slices by the scan's mean step.
+    """
     return block_box(lesion_box(lesion), spacing_of(lesion), margin_mm, scan_shape_of(lesion))
 
 
-def block_z(z_mm: np.ndarray, lesion: pd.Series, block: Box) -> np.ndarray:
-    """Return the z position [K] in mm of each slice of `block`, given those of the lesion's own box (`z_mm`)."""
-    steps = np.arange(block.start[0], block.stop[0]) - int(lesion.k_start)
-    return z_mm[0] + steps * float(lesion.spacing_z)
-
-
-def plane_z(z: np.ndarray, depth: int) -> np.ndarray:
-    """Return the z position [D] in mm of each grid plane of a block whose slices lie at `z` [K] (mm, evenly spaced)."""
-    return np.linspace(z[0], z[-1], depth)
+def block_z(lesion: pd.Series, block: Box) -> np.ndarray:
+    """Return the measured z [K] in mm, ascending, of the slices of a block in the scan of a lesion."""
+    return np.asarray(lesion.scan_z_mm, dtype=np.float64)[block.slices[0]]
 
 
 def paste(consensus: np.ndarray, lesion: pd.Series, block: Box) -> np.ndarray:
@@ -75,18 +73,18 @@ def annotated_planes(annotated: np.ndarray, depth: int) -> np.ndarray:
     return np.rint(slices * ((depth - 1) / max(len(annotated) - 1, 1))).astype(int)
 
 
-def grid_spacing(
-    block: Box, spacing: tuple[float, float, float], grid: tuple[int, int, int]
-) -> tuple[float, float, float]:
-    """Return the distance of neighbouring grid voxels (z, y, x) in mm; corners of block and grid are aligned.
+def grid_spacing(lesion: pd.Series, block: Box, grid: tuple[int, int, int]) -> tuple[float, float, float]:
+    """Return the mean distance of neighbouring grid voxels (z, y, x) in mm; corners of block and grid are aligned.
 
     Args:
+        lesion: the row of `lesions.parquet` in whose scan the block lies.
         block: the block in voxels of the scan; one of a single voxel along an axis counts as one voxel long.
-        spacing: distance of the scan's voxels (z, y, x) in mm.
         grid: voxels of the grid (D, H, W).
     """
-    steps = np.maximum(np.asarray(block.shape) - 1, 1) * np.asarray(spacing) / np.maximum(np.asarray(grid) - 1, 1)
-    return tuple(steps.tolist())
+    lengths = np.maximum(np.subtract(block.shape, 1), 1) * np.array(spacing_of(lesion))
+    if block.shape[0] > 1:
+        lengths[0] = np.ptp(block_z(lesion, block))
+    return tuple((lengths / np.maximum(np.subtract(grid, 1), 1)).tolist())
 
 
 def window_hu(image: np.ndarray, window: tuple[float, float]) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The samples of a cohort: each lesion's block and its neighbouring blocks."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -56,12 +56,7 @@ def list_samples(
     rows = []
     with h5py.File(slices_file) as file:
         for _, lesion in cohort.iterrows():
-            beside = scans.get(lesion.series_uid, cohort.iloc[:0])
-            others = [
-                (lesion_box(other), file[other.lesion_id]["consensus"][:])
-                for _, other in beside.iterrows()
-                if other.lesion_id != lesion.lesion_id
-            ]
+            others = read_others(file, lesion, scans.get(lesion.series_uid, cohort.iloc[:0]))
             samples = samples_of(lesion, margin_mm, negatives_per_lesion, seed, others=others, negatives=negatives)
             place = {"split": split_of[lesion.patient_id], "shard": shard_of(lesion.patient_id, shards)}
             rows += [{**sample, **place} for sample in samples]
@@ -100,7 +95,7 @@ def samples_of(
     if lesion.label == 0:
         return [_row(lesion, "n", 0, block, other_lesion=False)]
     around = neighbours(block, scan_shape_of(lesion))
-    holding = {number for number, box in around.items() if any(_holds(box, other) for other in others)}
+    holding = holding_others(around, others)
     wanted = sorted(around) if negatives == "published" else sorted(around.keys() - holding)
     numbers = numpy_generator(seed, "neighbours", lesion.lesion_id).permutation(wanted)[:negatives_per_lesion]
     return [
@@ -110,6 +105,28 @@ def samples_of(
             for number in np.sort(numbers).tolist()
         ),
     ]
+
+
+def read_others(file: h5py.File, lesion: pd.Series, lesions: pd.DataFrame) -> list[Lesion]:
+    """Return the other lesions of a lesion's scan.
+
+    Args:
+        file: the file `annotate/slices.h5`.
+        lesion: its row of `lesions.parquet`.
+        lesions: the rows of all lesions (label 1) of its scan.
+    """
+    others = lesions[lesions["lesion_id"] != lesion.lesion_id]
+    return [(lesion_box(other), file[other.lesion_id]["consensus"][:]) for _, other in others.iterrows()]
+
+
+def holding_others(around: Mapping[int, Box], others: Sequence[Lesion]) -> set[int]:
+    """Return the numbers of the neighbours that hold voxels of another lesion.
+
+    Args:
+        around: a lesion's neighbours by their number, boxes in scan indices.
+        others: the other lesions of the scan.
+    """
+    return {number for number, box in around.items() if any(_holds(box, other) for other in others)}
 
 
 def _holds(box: Box, lesion: Lesion) -> bool:

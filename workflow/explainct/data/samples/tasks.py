@@ -37,7 +37,7 @@ class Task:
 
     Attributes:
         name: its name in settings and paths.
-        column: the column of `samples.parquet` with each sample's class, a number.
+        column: the column of `samples.parquet` with each sample's class, a number; `_row` of `sample_table` writes it.
         labels: names of the classes, in the order of their numbers; one output each.
         explained: the classes whose samples hold an annotated lesion; these are explained, all others are not.
         activation: from logits [B, K] to probabilities [B, K].

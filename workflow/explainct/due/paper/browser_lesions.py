@@ -10,9 +10,10 @@ import pandas as pd
 import torch
 
 from explainct.config.methods import METHODS
+from explainct.data.ingest.scan_space import plane_z
 from explainct.data.samples.blocks import lesion_box
 from explainct.data.samples.reader import SampleReader
-from explainct.data.samples.resample import grid_spacing, spacing_of
+from explainct.data.samples.resample import block_z, grid_spacing
 from explainct.learning.explain.postprocess import postprocess
 from explainct.report.plot_style import method_label
 from explainct.report.slice_browser import BrowserLesion, Layer, write_browser
@@ -77,18 +78,19 @@ def browser_lesions(
 
     Args:
         samples: rows of `samples.parquet`.
-        lesions: rows of `lesions.parquet`, for the voxel sizes.
+        lesions: rows of `lesions.parquet`, for the voxel sizes and the z of slices.
         reader: gives images, annotations and readers' masks on the grid.
         filled_file: filled annotations of test lesions.
         predictions_files: `predictions.parquet` of each method.
         explanations_files: `explanations.h5` of each method.
     """
-    spacings = lesions.set_index("lesion_id")
+    by_id = lesions.set_index("lesion_id")
     known = samples[samples["label"] == 1].set_index("lesion_id", drop=False)
     shown = []
     with h5py.File(filled_file) as file:
         for lesion_id in sorted(file):
-            sample, group = known.loc[lesion_id], file[lesion_id]
+            sample, group, lesion = known.loc[lesion_id], file[lesion_id], by_id.loc[lesion_id]
+            block = lesion_box(sample)
             one = sample.to_frame().T
             readers = [Layer("readers", f"Reader {n}", mask) for n, mask in enumerate(reader.readers(sample), 1)]
             filled = [Layer(name, name.capitalize(), group[name][:].astype(np.float32)) for name in FILLED]
@@ -100,7 +102,8 @@ def browser_lesions(
                 BrowserLesion(
                     lesion_id=lesion_id,
                     image=reader.images(one)[0],
-                    spacing=grid_spacing(lesion_box(sample), spacing_of(spacings.loc[lesion_id]), reader.grid),
+                    spacing=grid_spacing(lesion, block, reader.grid)[1:],
+                    z_mm=plane_z(block_z(lesion, block), reader.grid[0]),
                     annotated=group["annotated"][:].astype(bool),
                     layers=[*readers, Layer("truth", "Consensus", reader.truth(one)[0]), *filled, *maps],
                     predictions={

@@ -11,8 +11,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from explainct.data.ingest.scan_space import plane_z
 from explainct.data.samples.blocks import lesion_box
-from explainct.data.samples.resample import spacing_of
+from explainct.data.samples.resample import block_z, spacing_of
 from explainct.errors import UserError
 from explainct.report.plot_style import RC, save_figure
 from explainct.runtime.files import read_shards
@@ -50,9 +51,9 @@ def filled_gap_figure(
     At most 9 planes are shown, evenly spaced; orange frames mark the two annotated ones.
 
     Args:
-        lesions_file: the table `lesions.parquet`, for the voxel sizes.
+        lesions_file: the table `lesions.parquet`, for the voxel sizes and the z of slices.
         samples_file: the table `samples.parquet`, for the blocks.
-        weights_file: the table `uncertainty/weights/shards.csv`, which lists the files of weights.
+        weights_file: the table `due/uncertainty/weights/shards.csv`, which lists the files of weights.
         cohort: the cohort in words, for the title.
         png: picture for the report.
         pdf: picture for a paper.
@@ -69,9 +70,9 @@ def filled_gap_figure(
         arrays = {name: file[gap.lesion_id][name][shown].astype(np.float32) for name in QUANTITIES}
         depth = len(file[gap.lesion_id]["annotated"])
     samples, lesions = pd.read_parquet(samples_file), pd.read_parquet(lesions_file)
-    step, aspect = _geometry(gap.lesion_id, samples, lesions, depth, arrays["variance"].shape[1:])
+    z_mm, aspect = _geometry(gap.lesion_id, samples, lesions, depth, arrays["variance"].shape[1:])
     with matplotlib.rc_context(RC):
-        figure = _draw(arrays, (shown - shown[0]) * step, aspect)
+        figure = _draw(arrays, z_mm[shown] - z_mm[shown[0]], aspect)
         figure.suptitle(f"A filled gap of {gap.lesion_id}, {cohort}\norange frames: annotated slices")
         save_figure(figure, png, pdf)
 
@@ -92,13 +93,12 @@ def find_gaps(weights_file: Path) -> list[FilledGap]:
 
 def _geometry(
     lesion_id: str, samples: pd.DataFrame, lesions: pd.DataFrame, depth: int, plane: tuple[int, int]
-) -> tuple[float, float]:
-    """Return the distance of two planes in mm, and the height of a grid voxel in its widths."""
+) -> tuple[np.ndarray, float]:
+    """Return the z in mm of each of the grid's `depth` planes [D], and the height of a grid voxel in its widths."""
     block = lesion_box(samples[(samples["lesion_id"] == lesion_id) & (samples["label"] == 1)].iloc[0])
-    spacing = spacing_of(lesions.set_index("lesion_id").loc[lesion_id])
-    step = (block.shape[0] - 1) * spacing[0] / (depth - 1)
-    height, width = np.multiply(block.shape[1:], spacing[1:]) / plane
-    return step, float(height / width)
+    lesion = lesions.set_index("lesion_id").loc[lesion_id]
+    height, width = np.multiply(block.shape[1:], spacing_of(lesion)[1:]) / plane
+    return plane_z(block_z(lesion, block), depth), float(height / width)
 
 
 def _draw(arrays: dict[str, np.ndarray], z_mm: np.ndarray, aspect: float) -> Figure:

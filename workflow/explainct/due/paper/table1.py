@@ -9,7 +9,7 @@ import pandas as pd
 
 from explainct.config.methods import METHODS
 from explainct.errors import UserError
-from explainct.report.audit.due_table1 import published_for_methods
+from explainct.report.audit.due_table1 import published_for_methods, published_title
 from explainct.report.html_page import page
 from explainct.report.plot_style import method_label
 from explainct.runtime.files import write_csv, write_text
@@ -18,7 +18,6 @@ from explainct.scoring.metrics.declarations import EXPLANATION_METRICS, METRICS,
 TRUE_CLASS_IOU = "iou_true_class"
 ROWS = (*METRICS, TRUE_CLASS_IOU)
 COLUMNS = ["dataset", "method", "metric", "mean", "std", "n_seeds", "published_mean", "published_std"]
-DATASET_TITLES = {"lidc": "LIDC-IDRI", "pancreas": "pancreas"}
 
 
 def table_1(
@@ -41,7 +40,7 @@ def table_1(
         methods: the methods, in the same order.
         dataset: name of the dataset.
         cohort: the cohort in words, for the caption.
-        published_dataset: dataset of the paper whose numbers are shown, `lidc` or `pancreas`; None to show none.
+        published_dataset: dataset of the paper whose numbers are shown, a key of `due_table1.yaml`; None to show none.
         threshold: explanation threshold of the table, in [0, 1].
         csv: one row per method and metric: mean, sample standard deviation over the seeds, and the published numbers.
         md: table for reading, with metrics as rows and methods as columns.
@@ -111,8 +110,8 @@ def caption(
     if published_dataset is None:
         return text
     return (
-        f"{text} Numbers marked 'published' are Table 1 of the DUE paper on its {DATASET_TITLES[published_dataset]} "
-        "cohort: other data, so no comparison with ours."
+        f"{text} Numbers marked 'published' are Table 1 of the DUE paper, on {published_title(published_dataset)}: "
+        "other data, so no comparison with ours."
     )
 
 

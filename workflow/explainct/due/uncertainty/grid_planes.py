@@ -5,8 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from explainct.data.samples.resample import annotated_planes, block_of, block_z, paste, plane_z, resize_mask
+from explainct.data.ingest.scan_space import plane_z
+from explainct.data.samples.resample import annotated_planes, block_of, block_z, paste, resize_mask
 from explainct.errors import UserError
+
+ROUNDED = 6
+"""Decimals of distances in mm that are compared: far below any slice spacing, far above the rounding of positions."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,6 @@ def lay_planes(
     *,
     consensus: np.ndarray,
     annotated: np.ndarray,
-    z_mm: np.ndarray,
     lesion: pd.Series,
     margin_mm: float,
     grid: tuple[int, int, int],
@@ -42,12 +45,12 @@ def lay_planes(
     """Lay a lesion's annotated slices on the grid of its block.
 
     Slices that are not annotated and lie between annotated ones count as unknown: nothing here depends on them.
-    Outside the annotated slices the consensus is empty, and that is known.
+    Outside the annotated slices the consensus is empty, and that is known. Slices lie at their measured z, and the z of
+    planes is interpolated between them.
 
     Args:
         consensus: the consensus mask of the lesion's box, 0 or 1 [k, h, w].
         annotated: slices that the method may see [k] bool.
-        z_mm: positions of the slices in mm [k], ascending.
         lesion: its row of `lesions.parquet`.
         margin_mm: margin of the block in mm.
         grid: D, H and W.
@@ -61,7 +64,7 @@ def lay_planes(
             "Lower `annotate.consensus`, or leave its series out with `ingest.exclude`."
         )
     block = block_of(lesion, margin_mm)
-    slice_z = block_z(z_mm, lesion, block)
+    slice_z = block_z(lesion, block)
     offset = int(lesion.k_start) - block.start[0]
     flags = np.zeros(block.shape[0], bool)
     flags[offset : offset + len(annotated)] = annotated
@@ -72,7 +75,8 @@ def lay_planes(
     holds[annotated_planes(flags, grid[0])] = True
     inside = (z > known_z[0]) & (z < known_z[-1])
     # An annotated slice's own plane shows that slice, even where a coarse grid puts another slice nearer to it.
-    closest = np.abs(z[:, None] - known_z).argmin(1)  # [D, 1] and [A] to [D]
+    # Halfway between two slices the lower one is nearest, whatever way rounding goes.
+    closest = np.abs(z[:, None] - known_z).round(ROUNDED).argmin(1)  # [D, 1] and [A] to [D]
     slices = resize_mask(seen[flags], (len(known_z), *grid[1:]))  # [A, H, W]
     nearest = np.where((inside | holds)[:, None, None], slices[closest], resize_mask(seen, grid))
     missing = np.flatnonzero(inside & ~holds)

@@ -76,7 +76,7 @@ def map_weights(
     with writing_hdf5(out_file) as file, h5py.File(slices_file) as source:
         for done, (_, lesion) in enumerate(lesions.iterrows(), start=1):
             name = lesion.lesion_id
-            arrays = {key: source[name][key][:] for key in ("consensus", "annotated", "z_mm")}
+            arrays = {key: source[name][key][:] for key in ("consensus", "annotated")}
             planes = lay_planes(**arrays, lesion=lesion, margin_mm=margin_mm, grid=grid)
             filled = fill_lesion(
                 planes,

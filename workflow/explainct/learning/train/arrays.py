@@ -99,7 +99,7 @@ def load_training_arrays(
     Args:
         samples: the drawn rows of `samples/samples.parquet`.
         store: reads their images.
-        weight_files: the files `uncertainty/weights/{shard}.h5`; not opened for a method without supervision.
+        weight_files: the files `due/uncertainty/weights/{shard}.h5`; not opened for a method without supervision.
         recipe: says which annotation and which weights.
         task: says the classes, and which samples are explained.
 

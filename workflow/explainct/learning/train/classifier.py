@@ -128,7 +128,7 @@ def train_seeds(
         n: training samples per seed, half of them lesions.
         samples: the table `samples/samples.parquet`.
         store: reads images.
-        weight_files: the files `uncertainty/weights/{shard}.h5`.
+        weight_files: the files `due/uncertainty/weights/{shard}.h5`.
         settings: the settings `train` and `lambda`.
         compute: where and how to compute.
         model_files: the files to write, each in the folder of its seed.

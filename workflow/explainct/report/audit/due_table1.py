@@ -14,7 +14,7 @@ def published_table(dataset: str) -> pd.DataFrame:
     """Return Table 1 of the DUE paper for one of its datasets, as fractions in [0, 1].
 
     Args:
-        dataset: `lidc` or `pancreas`.
+        dataset: a key of `datasets` in `due_table1.yaml`.
 
     Returns:
         Columns published_method, published_metric, metric (ours of the same definition), published_mean and
@@ -23,13 +23,10 @@ def published_table(dataset: str) -> pd.DataFrame:
     Raises:
         UserError: the paper has no such dataset.
     """
-    content = _content()
-    if dataset not in content["datasets"]:
-        known = " and ".join(content["datasets"])
-        raise UserError(f"The paper has no dataset {dataset!r}, only {known}. Name one of them, or none.")
+    ours = _content()["metrics"]
     rows = [
-        (method, metric, content["metrics"][metric], mean / 100, std / 100)
-        for method, metrics in content["datasets"][dataset]["values"].items()
+        (method, metric, ours[metric], mean / 100, std / 100)
+        for method, metrics in _dataset(dataset)["values"].items()
         for metric, (mean, std) in metrics.items()
     ]
     columns = ["published_method", "published_metric", "metric", "published_mean", "published_std"]
@@ -48,6 +45,26 @@ def published_for_methods(dataset: str) -> pd.DataFrame:
     )
     table = ours.merge(published_table(dataset), on="published_method")
     return table[["method", "metric", "published_mean", "published_std"]]
+
+
+def published_title(dataset: str) -> str:
+    """Return in words what the numbers of one of the paper's datasets were measured on.
+
+    Args:
+        dataset: a key of `datasets` in `due_table1.yaml`.
+
+    Raises:
+        UserError: the paper has no such dataset.
+    """
+    return _dataset(dataset)["title"]
+
+
+def _dataset(name: str) -> dict:
+    """Return what the file says of one of the paper's datasets."""
+    datasets = _content()["datasets"]
+    if name not in datasets:
+        raise UserError(f"The paper has no dataset {name!r}, only {' and '.join(datasets)}. Name one of them, or none.")
+    return datasets[name]
 
 
 def _content() -> dict:

@@ -12,7 +12,7 @@ import torch
 
 from explainct.data.samples.blocks import lesion_box
 from explainct.data.samples.reader import SampleReader
-from explainct.data.samples.resample import grid_spacing, spacing_of
+from explainct.data.samples.resample import grid_spacing
 from explainct.data.samples.shown_lesions import choose_lesions
 from explainct.data.samples.tasks import Task, find_task
 from explainct.learning.explain.explainers import explain
@@ -203,4 +203,4 @@ def _probability(network: Classifier, task: Task, explained: int, images: torch.
 
 def _spacing(sample: pd.Series, lesions: pd.DataFrame, grid: tuple[int, int, int]) -> tuple[float, float, float]:
     lesion = lesions.set_index("lesion_id").loc[sample.lesion_id]
-    return grid_spacing(lesion_box(sample), spacing_of(lesion), grid)
+    return grid_spacing(lesion, lesion_box(sample), grid)
