@@ -342,10 +342,12 @@ def test_file_holds_the_shards_training_lesions(cohort, tmp_path):
             assert types == {
                 "annotated": ((16,), "bool"),
                 "interpolated": (grid, "float16"),
+                "mask_published": (grid, "uint8"),
                 "nearest": (grid, "uint8"),
                 **dict.fromkeys(COMPARED, (grid, "float16")),
                 "variance": (grid, "float16"),
                 "weight": (grid, "float16"),
+                "weight_published_times": (grid, "float16"),
             }
 
 

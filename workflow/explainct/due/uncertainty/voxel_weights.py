@@ -14,6 +14,7 @@ from explainct.due.interpolation.model_file import load_model
 from explainct.due.interpolation.slice_patches import grid_lines, load_patches
 from explainct.due.uncertainty.fill_grid import fill_lesion
 from explainct.due.uncertainty.grid_planes import lay_planes
+from explainct.due.uncertainty.published_arrays import mask_as_published, weights_at_published_times
 from explainct.due.uncertainty.train import load_predictor
 from explainct.runtime.device import choose_compute
 from explainct.runtime.hdf5 import writing_hdf5
@@ -83,18 +84,32 @@ def map_weights(
         for done, (_, lesion) in enumerate(lesions.iterrows(), start=1):
             name = lesion.lesion_id
             arrays = {key: source[name][key][:] for key in ("consensus", "annotated", "z_mm")}
-            planes = lay_planes(**arrays, lesion=lesion, margin_mm=margin_mm, grid=grid)
+            place = {"lesion": lesion, "margin_mm": margin_mm, "grid": grid}
+            planes, lines = lay_planes(**arrays, **place), grid_lines(lesion, margin_mm, grid)
             filled = fill_lesion(
                 planes,
                 patches[name],
-                grid_lines(lesion, margin_mm, grid),
+                lines,
                 interpolator=interpolator,
                 predictor=predictor,
                 settings=settings,
                 generator=torch_generator(seed, "uncertainty", "weights", name, device=compute.device),
             )
+            content = {
+                "nearest": planes.nearest,
+                "annotated": planes.annotated,
+                **filled,
+                "mask_published": mask_as_published(arrays["consensus"], arrays["annotated"], **place),
+                "weight_published_times": weights_at_published_times(
+                    planes,
+                    patches[name],
+                    lines,
+                    predictor=predictor,
+                    generator=torch_generator(seed, "uncertainty", "published_times", name, device=compute.device),
+                ),
+            }
             group = file.create_group(name)
-            for key, values in {"nearest": planes.nearest, "annotated": planes.annotated, **filled}.items():
+            for key, values in content.items():
                 group.create_dataset(key, data=values, compression="gzip")
             if done % LOG_EVERY == 0 or done == len(lesions):
                 log.info("lesion %d/%d", done, len(lesions))
