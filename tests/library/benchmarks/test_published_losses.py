@@ -1,4 +1,4 @@
-"""Published methods against what their authors' code computes, restated: values and gradients."""
+"""Losses against what their authors' code computes, or what the papers ask for, restated: values and gradients."""
 
 from pkgutil import resolve_name
 
@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
+from explainct.benchmarks import equation_losses as papers
 from explainct.benchmarks import published_losses as theirs
 from explainct.config.methods import METHODS
 from explainct.data.samples.resample import annotated_planes, resize_image, resize_mask_by_floor, slice_minmax
@@ -249,3 +250,57 @@ def test_imputations_start_as_torch_initialises_convolutions():
         for layer, fresh in zip(own, expected, strict=True):
             assert_close(layer.weight[:, :, 0], fresh.weight.double())
             assert_close(layer.bias, fresh.bias.double())
+
+
+# GRADIA, HAICS and RES as in the papers
+
+
+def paper_loss(method, loss, raw, mask, seen):
+    """Return the restated loss of a method for raw maps [B, d, h, w], masks and labelled voxels [B, D, H, W]."""
+    cells = tuple(raw.shape[1:])
+    explanations = torch.stack([papers.explanation(one) for one in raw])
+    each = [papers.area_labels(one, other, cells) for one, other in zip(mask, seen, strict=True)]
+    labels = papers.Labels(*(torch.stack(parts) for parts in zip(*each, strict=True)))
+    name = method.removesuffix("_3d")
+    if name in ("gradia", "haics"):
+        return getattr(papers, name)(explanations, labels)
+    if name == "res_g":
+        # An axis of one cell has no neighbours, whose share the scaling by the maximum takes away.
+        return papers.res(explanations, labels.signs, [papers.gaussian(sign) for sign in labels.signs])
+    kernels = [(own.weight[:, :, 0], own.bias) for own in loss.modules() if isinstance(own, torch.nn.Conv3d)]
+    imputed = [theirs.res_learned(one[0], kernels, rectified=False)[None] for one in mask]
+    return papers.res(explanations, labels.signs, imputed)
+
+
+PAPER_FLAT = [name for name, method in METHODS.items() if method.dims == 2 and not name.endswith("_published")]
+PAPER_SOLID = ["gradia_3d", "haics_3d", "res_g_3d"]
+
+
+@pytest.mark.parametrize("method", PAPER_FLAT)
+@pytest.mark.parametrize("kind", ["random", "mask within a cell", "empty mask", "one empty mask", "full mask"])
+@settings(max_examples=4, deadline=None)
+@given(seed=SEEDS, count=st.integers(1, 3))
+def test_losses_of_images_are_those_that_the_papers_ask_for(method, kind, seed, count):
+    torch.manual_seed(seed)
+    raw, mask = flat_batch(seed, kind, count)
+    loss = ours(method, (1, *FLAT_CELLS), (1, *IMAGE))
+    maps, masks = raw[:, None], mask[:, None]
+    own = loss(maps, masks, torch.ones_like(masks))
+    other = paper_loss(method, loss, maps, masks, torch.ones_like(masks))
+    assert_close(own, other)
+    assert_close(
+        gradients(own, raw, *loss.parameters()), gradients(other, raw, *loss.parameters()), atol=1e-7, rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("method", PAPER_SOLID)
+@settings(max_examples=8, deadline=None)
+@given(seed=SEEDS, planes=st.lists(st.booleans(), min_size=8, max_size=8))
+def test_losses_of_volumes_are_those_that_the_papers_ask_for(method, seed, planes):
+    raw, _, _, mask = due_batch(seed)
+    seen = torch.zeros_like(mask)
+    seen[:, [True, *planes[1:]]] = 1
+    loss = ours(method, CELLS, GRID)
+    own, other = loss(raw, mask, seen), paper_loss(method, loss, raw, mask, seen)
+    assert_close(own, other)
+    assert_close(gradients(own, raw), gradients(other, raw))

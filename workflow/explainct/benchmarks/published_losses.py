@@ -184,7 +184,9 @@ def res_gaussian(factual: torch.Tensor) -> torch.Tensor:
     return blurred / blurred.max() if blurred.max() > 0 else blurred
 
 
-def res_learned(mask: torch.Tensor, kernels: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
+def res_learned(
+    mask: torch.Tensor, kernels: Sequence[tuple[torch.Tensor, torch.Tensor]], *, rectified: bool = True
+) -> torch.Tensor:
     """Return RES-L's imputation [h, w] of one positive mask [H, W]: convolutions, then scaled like an explanation.
 
     One kernel of 64 x 64 pixels (S1) moves by 32 and pads 16; of five (D1), with 7 and four times 3 pixels, each
@@ -193,13 +195,14 @@ def res_learned(mask: torch.Tensor, kernels: Sequence[tuple[torch.Tensor, torch.
     Args:
         mask: annotated pixels, 0 or 1.
         kernels: weight [1, 1, k, k] and bias [1] of each convolution.
+        rectified: with the rectifiers.
     """
     values = mask[None, None]
     for number, (weight, bias) in enumerate(kernels):
         size = weight.shape[-1]
         stride, padding = (size // 2, size // 4) if len(kernels) == 1 else (2, size // 2)
         values = functional.conv2d(values, weight, bias, stride=stride, padding=padding)
-        if number < len(kernels) - 1:
+        if rectified and number < len(kernels) - 1:
             values = values.clamp_min(0)
     return res_explanation(values[0, 0])
 
