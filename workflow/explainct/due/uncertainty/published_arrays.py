@@ -1,4 +1,4 @@
-"""What DUE's published code compares explanations with and `fill_grid` does not give: its mask, and its weights."""
+"""The mask and the weights of DUE's published code, which `fill_grid` does not give."""
 
 from dataclasses import replace
 
