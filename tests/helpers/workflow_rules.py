@@ -41,10 +41,10 @@ def computing_rules() -> dict[str, Any]:
         return {rule.name: rule for rule in workflow.rules if rule.script}
 
 
-def arguments_of(rule: Any) -> dict[str, Any]:
-    """Return the arguments of a rule's job, of method `due` where they depend on the method."""
+def arguments_of(rule: Any, method: str = "due") -> dict[str, Any]:
+    """Return the arguments of a rule's job, of `method` where they depend on the method."""
     arguments = rule.params.get("arguments") or {}
-    return arguments(SimpleNamespace(method="due")) if callable(arguments) else arguments
+    return arguments(SimpleNamespace(method=method)) if callable(arguments) else arguments
 
 
 def texts() -> dict[str, tuple[Path, str]]:

@@ -56,6 +56,19 @@ def test_the_arguments_of_a_job_are_plain_values_in_one_dict(name):
     assert_plain(arguments)
 
 
+def test_images_are_read_as_the_table_of_methods_says():
+    rules = [rule for name, rule in computing_rules().items() if "method" in rule.wildcard_names]
+    found = {
+        rule.name: [arguments_of(rule, method)["reading"]["intensity"] for method in ("due", "due_published")]
+        for rule in rules
+        if "intensity" in arguments_of(rule).get("reading", {})
+    }
+    assert set(found) == {
+        *("train_classifier", "train_all_seeds", "explain_classifier", "compare_explainers", "predict_cued")
+    }
+    assert all(intensities == ["window", "slice_minmax"] for intensities in found.values())
+
+
 def assert_plain(value):
     """Check that a value is the same text in every run: no function, no set, nothing with an address."""
     if isinstance(value, dict):

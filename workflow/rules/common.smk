@@ -175,8 +175,31 @@ def training_arguments(wildcards):
             "learning_rate",
             "validate_every",
         ),
-        "reading": READING,
+        "reading": reading_of(wildcards),
         "device": config["device"],
+    }
+
+
+def reading_of(wildcards):
+    """Return how the images of a method are read: as set, but for what the table says of the method."""
+    return {**READING, **methods.METHODS[wildcards.method].reading}
+
+
+def prediction_arguments(wildcards):
+    """Return what predictions of a method's classifiers read."""
+    return {
+        **pick("train", "task", "batch_size"),
+        "reading": reading_of(wildcards),
+        "device": config["device"],
+    }
+
+
+def explainer_arguments(wildcards):
+    """Return what the comparison of explainers on a method's classifier reads."""
+    return {
+        **prediction_arguments(wildcards),
+        **pick("evaluate", "explained", "explainers", "threshold"),
+        "seed": config["seed"],
     }
 
 

@@ -20,11 +20,7 @@ rule explain_classifier:
     resources:
         **asks("explain_classifier"),
     params:
-        arguments={
-            **pick("train", "task", "batch_size"),
-            "reading": READING,
-            "device": config["device"],
-        },
+        arguments=prediction_arguments,
         code=code_hash("explain_classifier"),
     script:
         "../scripts/explain_classifier.py"
@@ -78,13 +74,7 @@ rule compare_explainers:
     resources:
         **asks("compare_explainers"),
     params:
-        arguments={
-            **pick("train", "task", "batch_size"),
-            **pick("evaluate", "explained", "explainers", "threshold"),
-            "seed": config["seed"],
-            "reading": READING,
-            "device": config["device"],
-        },
+        arguments=explainer_arguments,
         code=code_hash("compare_explainers"),
     script:
         "../scripts/compare_explainers.py"
@@ -107,11 +97,7 @@ rule predict_cued:
     resources:
         **asks("predict_cued"),
     params:
-        arguments={
-            **pick("train", "task", "batch_size"),
-            "reading": READING,
-            "device": config["device"],
-        },
+        arguments=prediction_arguments,
         code=code_hash("predict_cued"),
     script:
         "../scripts/predict_cued.py"

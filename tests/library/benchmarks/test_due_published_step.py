@@ -37,10 +37,10 @@ def test_one_pass_more_for_each_lesion(monkeypatch):
     optimizer = torch.optim.SGD(network.parameters(), lr=0.0)
     published_step(network, optimizer, batch, weights=weights_of(target), compute=COMPUTE)
     assert int(network.trunk.bn1.num_batches_tracked) == before + 3
-    ((maps, annotation, weights),) = seen
+    ((maps, annotation, weights, mask),) = seen
     assert_close(maps.detach(), torch.cat(expected))
     assert torch.equal(annotation, target[[0, 2]])
-    assert weights.shape == annotation.shape
+    assert weights.shape == mask.shape == annotation.shape
 
 
 def test_weights_are_one_where_annotated_and_span_each_gap():

@@ -96,7 +96,8 @@ def published_step(
         own_logits[0, batch[1][sample]].backward(retain_graph=True)
         raw = torch.einsum("bcdhw,bc->bdhw", features, features.grad.mean((2, 3, 4)))  # [1, d, h, w]
         maps.append(postprocess(raw.float(), target.shape[1:], "due"))
-    explanation = published_loss(torch.cat(maps), target[lesions].float(), torch.stack(weighed))  # [B, D, H, W] each
+    annotation = target[lesions].float()  # [B, D, H, W]
+    explanation = published_loss(torch.cat(maps), annotation, torch.stack(weighed), (annotation > 0).float())
     optimizer.zero_grad()
     (prediction + explanation).backward()
     optimizer.step()

@@ -33,12 +33,11 @@ class Method(Recipe):
         return {field.name: getattr(self, field.name) for field in fields(Recipe)}
 
 
-def _published(method: Method) -> Method:
-    """Return a method as its authors coded it."""
+def _published(method: Method, **changes: Any) -> Method:
+    """Return a method as its authors coded it: with the loss of that name, and other `changes`."""
     name = f"{method.name}_published"
-    weights = "published" if method.weights == "uncertainty" else method.weights
     return replace(
-        method, name=name, label=f"{method.label}, published", line=":", weights=weights, loss=name, detach_head=True
+        method, name=name, label=f"{method.label}, published", line=":", loss=name, detach_head=True, **changes
     )
 
 
@@ -65,6 +64,8 @@ _DUE = Method(
     weights="uncertainty",
     loss="weighted_cross_entropy",
 )
+
+_DUE_PUBLISHED = _published(_DUE, weights="published_times", mask="published", intensity="slice_minmax")
 
 # What differs from `due` in its ablations.
 _ABLATIONS = tuple(
@@ -112,6 +113,6 @@ _SOLID = tuple(
 
 METHODS: dict[str, Method] = {
     method.name: method
-    for method in (*_BASELINES, _DUE, _published(_DUE), *_ABLATIONS, *_FLAT, *_SOLID, *map(_published, _FLAT))
+    for method in (*_BASELINES, _DUE, _DUE_PUBLISHED, *_ABLATIONS, *_FLAT, *_SOLID, *map(_published, _FLAT))
 }
 """All methods by name: those of DUE, section 5.1, and some of them as their authors coded them."""

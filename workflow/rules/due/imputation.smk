@@ -186,6 +186,7 @@ rule map_weights:
         slices_file="<results>/annotate/slices.h5",
         samples_file="<results>/samples/samples.parquet",
         model_file=FILLER,
+        predictor_file=rules.train_uncertainty.output.model_file,
     output:
         out_file="<results>/due/uncertainty/weights/{part}.h5",
     log:

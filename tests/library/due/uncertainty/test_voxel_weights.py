@@ -346,6 +346,7 @@ def run(cohort, out, part="0", filled_by="predictor", **changes):
         slices_file=cohort.slices_file,
         samples_file=cohort.samples_file,
         model_file=predictor_file if filled_by == "predictor" else cohort.model_file,
+        predictor_file=predictor_file,
         part=part,
         browse=changes.pop("browse", 0),
         margin_mm=changes.pop("margin_mm", MARGIN_MM),
@@ -369,10 +370,12 @@ def test_file_holds_the_shards_training_lesions(cohort, tmp_path):
             assert types == {
                 "annotated": ((16,), "bool"),
                 "interpolated": (grid, "float16"),
+                "mask_published": (grid, "uint8"),
                 "nearest": (grid, "uint8"),
                 **dict.fromkeys(COMPARED, (grid, "float16")),
                 "variance": (grid, "float16"),
                 "weight": (grid, "float16"),
+                "weight_published_times": (grid, "float16"),
             }
 
 

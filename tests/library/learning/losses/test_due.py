@@ -150,45 +150,55 @@ def test_weights_of_zero_give_zero_and_finite_gradients_in_due():
     assert (maps.grad == 0).all()
 
 
+def with_mask(seed=0):
+    """Return explanations, annotations, weights and masks, each on the grid."""
+    maps, target, weights = random_sample(seed)
+    mask = (torch.rand(maps.shape, generator=torch.Generator().manual_seed(seed + 1)) < 0.4).double()
+    return maps, target, weights, mask
+
+
 def test_published_loss_equals_a_loop_over_voxels():
-    maps, target, weights = random_sample()
+    arrays = with_mask()
     binary, annotated, continuous = 0.0, 0, 0.0
-    for m, i, w in zip(maps.flatten().tolist(), target.flatten().tolist(), weights.flatten().tolist(), strict=True):
+    for m, i, w, inside in zip(*(values.flatten().tolist() for values in arrays), strict=True):
         continuous += w * abs(m - i)
-        if i > 0.5:
+        if inside:
             annotated += 1
             binary += w * abs(np.tanh(5 * (m - 0.5)) - 1)
-    expected = binary / annotated + continuous / maps.numel()
-    assert published_loss(maps, target, weights).item() == pytest.approx(expected, rel=1e-12)
+    expected = binary / annotated + continuous / arrays[0].numel()
+    assert published_loss(*arrays).item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_scale_of_the_weights_acts_as_lambda_as_published():
-    maps, target, weights = random_sample()
-    assert_close(published_loss(maps, target, weights / 10), published_loss(maps, target, weights) / 10)
+    maps, target, weights, mask = with_mask()
+    assert_close(published_loss(maps, target, weights / 10, mask), published_loss(maps, target, weights, mask) / 10)
 
 
 def test_published_binary_term_cannot_tell_everything_from_the_exact_mask():
-    _, target, _ = random_sample()
-    mask, ones = (target > 0.5).double(), torch.ones_like(target)
-    everything, exact = binary_term(ones, mask, ones), binary_term(mask, mask, ones)
+    *_, mask = with_mask()
+    ones = torch.ones_like(mask)
+    everything, exact = binary_term(ones, ones, mask), binary_term(mask, ones, mask)
     assert torch.equal(everything, exact)
     assert exact.item() == pytest.approx(1 - np.tanh(2.5), rel=1e-9)
     assert exact.item() == pytest.approx(0.013386, abs=1e-6)
 
 
 def test_the_published_gradient_flows_to_weighted_voxels_only():
-    maps, target, weights = random_sample()
+    maps, target, weights, mask = with_mask()
     weights[0, 0] = 0
     maps.requires_grad_()
-    published_loss(maps, target, weights).backward()
+    published_loss(maps, target, weights, mask).backward()
     assert (maps.grad[0, 0] == 0).all()
     assert (maps.grad[weights > 0] != 0).all()
 
 
-def test_published_loss_is_defined_without_annotation():
-    maps, target, weights = random_sample()
-    value = published_loss(maps, torch.zeros_like(target), weights)
-    assert_close(value, (weights * maps).mean())
+def test_published_loss_leaves_out_samples_without_mask():
+    maps, target, weights, mask = with_mask()
+    mask[0] = 0
+    assert_close(
+        published_loss(maps, target, weights, mask), published_loss(maps[1:], target[1:], weights[1:], mask[1:])
+    )
+    assert published_loss(maps, target, weights, torch.zeros_like(mask)) == 0
 
 
 def test_registry_describes_what_each_method_reads():
@@ -203,7 +213,8 @@ def test_registry_describes_what_each_method_reads():
         name for name in METHODS if name.endswith("_published")
     }
     assert METHODS["due_sdf"].annotation == "signed_distance"
-    assert (METHODS["due"].weights, METHODS["due_published"].weights) == ("uncertainty", "published")
+    assert (METHODS["due"].weights, METHODS["due_published"].weights) == ("uncertainty", "published_times")
+    assert [name for name, method in METHODS.items() if method.reading] == ["due_published"]
     flat = {"gradia", "haics", "res_g", "res_l", "res_l_deep"}
     assert {name for name, method in METHODS.items() if method.dims == 2} == flat | {
         f"{name}_published" for name in flat

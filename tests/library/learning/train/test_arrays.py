@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from explainct.config.methods import METHODS
 from explainct.data.samples.tasks import TASKS
 from explainct.errors import UserError
-from explainct.learning.train.arrays import epoch_batches, images_on_disk, load_training_arrays
+from explainct.learning.train.arrays import WEIGHTS, epoch_batches, images_on_disk, load_training_arrays
 
 GRID, LESION = (3, 4, 5), TASKS["lesion"]
 SAMPLES = pd.DataFrame(
@@ -45,8 +45,10 @@ def weight_files(tmp_path):
                 file[f"{lesion}/interpolated"] = rng.random(GRID).astype(np.float16)
                 file[f"{lesion}/signed_distance"] = rng.random(GRID).astype(np.float16)
                 file[f"{lesion}/annotated"] = rng.random(GRID[0]) < 0.5
-                for name in ("weight", "weight_published", "weight_readers"):
-                    file[f"{lesion}/{name}"] = rng.random(GRID).astype(np.float16)
+                for name in ("weight", *WEIGHTS.values()):
+                    if name not in file[lesion]:
+                        file[f"{lesion}/{name}"] = rng.random(GRID).astype(np.float16)
+                file[f"{lesion}/mask_published"] = rng.integers(0, 2, GRID, dtype=np.uint8)
     return paths
 
 
@@ -58,7 +60,10 @@ def stored(path, name):
 def test_due_reads_interpolation_and_weights_of_lesions_only(weight_files):
     arrays = load_training_arrays(SAMPLES, Store(), weight_files, METHODS["due"], LESION)
     assert arrays.images.shape == (4, 1, *GRID)
-    assert [array.dtype for array in dataclasses.astuple(arrays)] == ["float32", "int64", "float32", "float32"]
+    assert [array.dtype for array in (arrays.images, arrays.labels, *arrays.compared)] == [
+        *("float32", "int64", "float32", "float32")
+    ]
+    assert arrays.mask is None
     assert arrays.labels.tolist() == [0, 1, 1, 0]
     np.testing.assert_array_equal(arrays.target[1], stored(weight_files[1], "b/interpolated"))
     np.testing.assert_array_equal(arrays.weights[1], stored(weight_files[1], "b/weight"))
@@ -79,6 +84,16 @@ def test_ablations_read_what_their_names_say(weight_files, method, target, weigh
     arrays = load_training_arrays(SAMPLES, Store(), weight_files, METHODS[method], LESION)
     np.testing.assert_array_equal(arrays.target[1], stored(weight_files[1], f"b/{target}"))
     np.testing.assert_array_equal(arrays.weights[1], stored(weight_files[1], f"b/{weights}"))
+
+
+def test_due_published_reads_a_mask_and_the_weights_at_published_times(weight_files):
+    arrays = load_training_arrays(SAMPLES, Store(), weight_files, METHODS["due_published"], LESION)
+    names = ("interpolated", "weight_published_times", "mask_published")
+    for array, name in zip(arrays.compared, names, strict=True):
+        np.testing.assert_array_equal(array[1], stored(weight_files[1], f"b/{name}"))
+        np.testing.assert_array_equal(array[2], stored(weight_files[0], f"c/{name}"))
+        assert not array[[0, 3]].any()
+    assert [name for name, method in METHODS.items() if method.mask != "none"] == ["due_published"]
 
 
 def test_methods_on_cells_know_which_planes_are_annotated(weight_files):
@@ -141,8 +156,9 @@ def test_weights_of_another_grid_are_refused(weight_files):
 
 
 def test_fingerprint_tells_arrays_apart(weight_files):
-    due = load_training_arrays(SAMPLES, Store(), weight_files, METHODS["due"], LESION)
-    again = load_training_arrays(SAMPLES, Store(), weight_files, METHODS["due"], LESION)
+    due, again = (
+        load_training_arrays(SAMPLES, Store(), weight_files, METHODS["due_published"], LESION) for _ in range(2)
+    )
     assert due.fingerprint() == again.fingerprint()
     for field in dataclasses.fields(due):
         changed = getattr(due, field.name).copy()

@@ -164,6 +164,7 @@ def test_same_seed_gives_same_bytes_and_another_seed_another_model(trained, tmp_
 
 def test_a_killed_training_goes_on_to_the_same_bits(trained, tmp_path):
     data = {field.name: getattr(TRAINING, field.name) for field in fields(TRAINING)}
+    assert data.pop("mask") is None
     np.savez(tmp_path / "data.npz", **data, val_images=VALIDATION.images, val_labels=VALIDATION.labels)
     folder = tmp_path / "run"
     killed = subprocess.run(
@@ -255,6 +256,16 @@ def test_baseline_records_no_explanation_loss(tmp_path):
     history = pd.read_csv(tmp_path / "history.csv")
     assert history.explanation_loss.isna().all()
     assert (history.loss == history.prediction_loss).all()
+
+
+def test_a_method_with_a_mask_is_trained_by_it(tmp_path):
+    mask = (TRAINING.target > 0).astype(np.float32)
+    masked = replace(TRAINING, mask=mask)
+    one = train(tmp_path / "one", method="due_published", arrays=masked, epochs=1)
+    history = pd.read_csv(tmp_path / "one/history.csv")
+    assert history.explanation_loss.item() > 0
+    smaller = replace(TRAINING, mask=mask * (np.arange(mask.shape[1]) > 3).astype(np.float32)[:, None, None])
+    assert not equal_weights(one, train(tmp_path / "two", method="due_published", arrays=smaller, epochs=1))
 
 
 def test_validation_of_one_class_is_refused(tmp_path):

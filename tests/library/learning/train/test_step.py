@@ -104,7 +104,8 @@ def test_explanations_of_neighbours_do_not_count(network, batch):
 @pytest.mark.parametrize(("method", "reaches"), [("due", True), ("due_published", False)])
 def test_explanation_loss_reaches_the_head_unless_published(network, batch, method, reaches):
     _, features = network(batch[0])
-    explanation_loss(features, network.head, batch, supervision_of(method)).backward()
+    mask = [] if METHODS[method].mask == "none" else [(batch[2] > 0.5).double()]
+    explanation_loss(features, network.head, (*batch, *mask), supervision_of(method)).backward()
     assert (network.head.weight.grad is not None) == reaches
     assert network.trunk.conv1.weight.grad.abs().max() > 0
 

@@ -2,7 +2,7 @@
 
 A block with K slices is resampled with corners aligned, so plane g of D lies at source index g (K - 1) / (D - 1), and
 its z is interpolated at that index in the measured z of the slices.
-The published code uses the same rule for images (trilinear) and masks (nearest).
+DUE's published code uses the same rule for images (trilinear); for masks it takes another (`resize_mask_by_floor`).
 """
 
 import numpy as np
@@ -55,6 +55,14 @@ def resize_mask(mask: np.ndarray, grid: tuple[int, int, int]) -> np.ndarray:
     """Return a mask [K, h, w] on the grid [D, H, W], each voxel taking its nearest source voxel."""
     k, i, j = (_nearest(source, target) for source, target in zip(mask.shape, grid, strict=True))
     return mask[np.ix_(k, i, j)]
+
+
+def resize_mask_by_floor(mask: np.ndarray, grid: tuple[int, int, int]) -> np.ndarray:
+    """Return a mask [K, h, w] on the grid [D, H, W], voxel g of D taking source voxel floor(g K / D).
+
+    DUE's published code resizes masks so, in torch's mode `nearest`, though its images have their corners aligned.
+    """
+    return interpolate(torch.from_numpy(mask)[None, None], grid, mode="nearest")[0, 0].numpy()
 
 
 def resize_image(image: np.ndarray, grid: tuple[int, int, int]) -> np.ndarray:

@@ -13,6 +13,8 @@ from explainct.due.interpolation.slice_patches import grid_lines, load_patches
 from explainct.due.uncertainty.fill_gaps import load_filler
 from explainct.due.uncertainty.fill_grid import fill_lesion
 from explainct.due.uncertainty.grid_planes import lay_planes
+from explainct.due.uncertainty.published_arrays import mask_as_published, weights_at_published_times
+from explainct.due.uncertainty.train import load_predictor
 from explainct.runtime.device import choose_compute
 from explainct.runtime.hdf5 import writing_hdf5
 from explainct.seeds import torch_generator
@@ -32,6 +34,7 @@ def map_weights(
     slices_file: Path,
     samples_file: Path,
     model_file: Path,
+    predictor_file: Path,
     part: str,
     size: int,
     margin_mm: float,
@@ -50,6 +53,7 @@ def map_weights(
         slices_file: `annotate/slices.h5`.
         samples_file: `samples/samples.parquet`.
         model_file: the trained model that fills gaps, see `load_filler`.
+        predictor_file: the trained uncertainty predictor, which the published method asks at times of its own.
         part: which lesions: the number of a shard for its training lesions, of which there may be none, or `browsed`
             for test lesions.
         size: largest edge of a patch in pixels.
@@ -72,22 +76,37 @@ def map_weights(
     loaded = load_patches(lesions=lesions, slices_file=slices_file, size=size)
     patches = {lesion.lesion_id: lesion for lesion in loaded}
     filler = load_filler(model_file, settings, compute.device)
+    predictor = load_predictor(predictor_file, compute.device)
     log.info("%d lesions", len(lesions))
     with writing_hdf5(out_file) as file, h5py.File(slices_file) as source:
         for done, (_, lesion) in enumerate(lesions.iterrows(), start=1):
             name = lesion.lesion_id
             arrays = {key: source[name][key][:] for key in ("consensus", "annotated")}
-            planes = lay_planes(**arrays, lesion=lesion, margin_mm=margin_mm, grid=grid)
+            place = {"lesion": lesion, "margin_mm": margin_mm, "grid": grid}
+            planes, lines = lay_planes(**arrays, **place), grid_lines(lesion, margin_mm, grid)
             filled = fill_lesion(
                 planes,
                 patches[name],
-                grid_lines(lesion, margin_mm, grid),
+                lines,
                 filler=filler,
                 mapping=settings["mapping"],
                 generator=torch_generator(seed, "uncertainty", "weights", name, device=compute.device),
             )
+            content = {
+                "nearest": planes.nearest,
+                "annotated": planes.annotated,
+                **filled,
+                "mask_published": mask_as_published(arrays["consensus"], arrays["annotated"], **place),
+                "weight_published_times": weights_at_published_times(
+                    planes,
+                    patches[name],
+                    lines,
+                    predictor=predictor,
+                    generator=torch_generator(seed, "uncertainty", "published_times", name, device=compute.device),
+                ),
+            }
             group = file.create_group(name)
-            for key, values in {"nearest": planes.nearest, "annotated": planes.annotated, **filled}.items():
+            for key, values in content.items():
                 group.create_dataset(key, data=values, compression="gzip")
             if done % LOG_EVERY == 0 or done == len(lesions):
                 log.info("lesion %d/%d", done, len(lesions))

@@ -12,13 +12,13 @@ class OnGrid(nn.Module):
     """A loss of explanations on the grid: positive part, upsampled, min-max scaled, as in DUE's published code.
 
     Args:
-        compare: explanations, annotation and weights, each [B, D, H, W], to a scalar.
+        compare: explanations and what they are compared with, each [B, D, H, W], to a scalar.
     """
 
-    def __init__(self, compare: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
+    def __init__(self, compare: Callable[..., torch.Tensor]) -> None:
         super().__init__()
         self.compare = compare
 
-    def forward(self, maps: torch.Tensor, target: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        """Return the loss of raw maps [B, d, h, w] against annotation and weights [B, D, H, W]."""
-        return self.compare(postprocess(maps, tuple(target.shape[1:]), "due"), target, weights)
+    def forward(self, maps: torch.Tensor, target: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+        """Return the loss of raw maps [B, d, h, w] against annotation, weights and other arrays [B, D, H, W]."""
+        return self.compare(postprocess(maps, tuple(target.shape[1:]), "due"), target, *others)

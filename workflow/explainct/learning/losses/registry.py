@@ -1,9 +1,9 @@
 """The explanation losses by name. A new loss is one module and one entry.
 
 An entry is `module:function`. The function takes the cells of the feature map (d, h, w) and the grid (D, H, W) and
-returns a module, which takes raw maps [B, d, h, w], annotation and weights [B, D, H, W] and returns a scalar; its own
-parameters are trained with the classifier. Entries are imported by name, so that a training depends on its own loss
-alone.
+returns a module, which takes raw maps [B, d, h, w], annotation and weights [B, D, H, W], and the mask [B, D, H, W] if
+its method has one (`config/recipe.py`), and returns a scalar; its own parameters are trained with the classifier.
+Entries are imported by name, so that a training depends on its own loss alone.
 """
 
 _LOSSES = "explainct.learning.losses"

@@ -5,7 +5,7 @@ import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -33,9 +33,13 @@ class ImageStore(Protocol):
 WEIGHTS = {
     "uncertainty": "weight",
     "published": "weight_published",
+    "published_times": "weight_published_times",
     "readers": "weight_readers",
 }
 """Arrays of the weight files, by the kind of weights that a method asks for."""
+
+MASKS = {"published": "mask_published"}
+"""Arrays of the weight files, by the second annotation that a method asks for."""
 
 READ_AT_ONCE = 64
 """Images that are in memory while a file of them is written."""
@@ -73,6 +77,7 @@ class TrainingArrays:
         labels: the task's classes, int64 [N].
         target: the annotation, float32 [N, D, H, W] in [0, 1]; 0 for samples that are not explained.
         weights: voxel weights, float32 [N, D, H, W] in [0, 1]; 0 for samples that are not explained.
+        mask: a second annotation, 0 or 1, float32 [N, D, H, W]; None for a method whose loss asks for none.
 
     For a method of two dimensions D is 1: the middle slice.
     """
@@ -81,11 +86,17 @@ class TrainingArrays:
     labels: np.ndarray
     target: np.ndarray
     weights: np.ndarray
+    mask: np.ndarray | None = None
+
+    @property
+    def compared(self) -> tuple[np.ndarray, ...]:
+        """Return what the explanation loss compares maps with, in the order of its arguments."""
+        return (self.target, self.weights) if self.mask is None else (self.target, self.weights, self.mask)
 
     def fingerprint(self) -> str:
         """Return a short hash of all arrays."""
         digest = hashlib.sha256()
-        for array in astuple(self):
+        for array in (self.images, self.labels, *self.compared):
             digest.update(f"{array.dtype}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array))
         return digest.hexdigest()[:16]
@@ -100,7 +111,7 @@ def load_training_arrays(
         samples: the drawn rows of `samples/samples.parquet`.
         store: reads their images.
         weight_files: the files `due/uncertainty/weights/{shard}.h5`; not opened for a method without supervision.
-        recipe: says which annotation and which weights.
+        recipe: says which annotations and which weights.
         task: says the classes, and which samples are explained.
 
     Raises:
@@ -108,32 +119,38 @@ def load_training_arrays(
     """
     images = store.images(samples)
     labels = task.classes(samples)
-    target, weights = np.zeros_like(images), np.zeros_like(images)
+    compared = np.zeros((2 if recipe.mask == "none" else 3, *images.shape), images.dtype)
     if recipe.supervised:
         lesions = {samples.lesion_id.iloc[row]: int(row) for row in np.flatnonzero(task.is_explained(samples))}
-        _read_supervision(lesions, weight_files, recipe, target, weights)
+        _read_supervision(lesions, weight_files, recipe, compared)
     seen = slice(None) if recipe.dims == 3 else slice(middle(images.shape[1]), middle(images.shape[1]) + 1)
-    images, target, weights = (array[:, seen] for array in (images, target, weights))
-    return TrainingArrays(images[:, None], labels, target, weights)
+    return TrainingArrays(images[:, None, seen], labels, *compared[:, :, seen])
 
 
-def _read_supervision(
-    lesions: dict[str, int], weight_files: list[Path], recipe: Recipe, target: np.ndarray, weights: np.ndarray
-) -> None:
-    """Fill the rows of `target` and `weights` [N, D, H, W] that `lesions` (id: row) gives, from the weight files."""
+def _read_supervision(lesions: dict[str, int], weight_files: list[Path], recipe: Recipe, compared: np.ndarray) -> None:
+    """Fill the rows that `lesions` (id: row) gives of what the loss compares maps with, from the weight files.
+
+    Args:
+        lesions: row of each lesion.
+        weight_files: the files `uncertainty/weights/{shard}.h5`.
+        recipe: says what is read.
+        compared: annotation, weights, and the mask if the recipe has one [2 or 3, N, D, H, W].
+    """
     missing = dict(lesions)
     for path in weight_files:
         with h5py.File(path) as file:
             for lesion_id in sorted(missing.keys() & file.keys()):
                 row, group = missing.pop(lesion_id), file[lesion_id]
-                annotation = group[recipe.annotation]
-                if annotation.shape != target.shape[1:]:
+                shape = group[recipe.annotation].shape
+                if shape != compared.shape[2:]:
                     raise UserError(
-                        f"{path} has the annotation of {lesion_id} on a grid of {annotation.shape} voxels, "
-                        f"but images have {target.shape[1:]}. Delete the file and repeat."
+                        f"{path} has the annotation of {lesion_id} on a grid of {shape} voxels, "
+                        f"but images have {compared.shape[2:]}. Delete the file and repeat."
                     )
-                target[row] = annotation
-                weights[row] = _weights(group, recipe)
+                compared[0, row] = group[recipe.annotation]
+                compared[1, row] = _weights(group, recipe)
+                if recipe.mask != "none":
+                    compared[2, row] = group[MASKS[recipe.mask]]
     if missing:
         raise UserError(
             f"Training lesion {min(missing)} has no weights in {', '.join(map(str, weight_files)) or 'any file'} "

@@ -12,8 +12,8 @@ from explainct.learning.losses.registry import LOSSES
 from explainct.learning.networks.registry import Classifier
 from explainct.runtime.device import Compute
 
-Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
-"""Images [B, 1, D, H, W], classes [B], target [B, D, H, W] and weights [B, D, H, W].
+Batch = tuple[torch.Tensor, ...]
+"""Images [B, 1, D, H, W], classes [B], target and weights [B, D, H, W], and of some methods a mask [B, D, H, W].
 
 Classes stay on the CPU, all else lies on the device: which samples are lesions is then known without waiting for it.
 """
@@ -23,7 +23,7 @@ class Supervision(NamedTuple):
     """How explanations are supervised in training.
 
     Attributes:
-        loss: raw maps [B, d, h, w], target and weights [B, D, H, W] to a scalar.
+        loss: raw maps [B, d, h, w], target, weights and, of some methods, mask [B, D, H, W] to a scalar.
         detach_head: keep the loss from training the classification layer.
         explained: the classes whose samples are explained.
     """
@@ -59,20 +59,20 @@ def explanation_loss(
     Args:
         features: features [B, C, d, h, w] of the batch's one forward pass.
         head: the classification layer.
-        batch: images, classes, target and weights.
+        batch: images, classes, and what the loss compares maps with.
         supervision: the explanation loss, whether it trains the classification layer, and what is explained.
 
     Returns:
         A scalar; 0 if the batch has no lesion.
     """
-    _, classes, target, weights = batch
+    _, classes, *compared = batch
     lesions = torch.isin(classes, torch.tensor(supervision.explained)).nonzero()[:, 0]
     if len(lesions) == 0:
         return torch.zeros((), device=features.device)
     classes, lesions = (numbers.to(features.device, non_blocking=True) for numbers in (classes[lesions], lesions))
-    features, target, weights = (values.index_select(0, lesions) for values in (features, target, weights))
+    features, *compared = (values.index_select(0, lesions) for values in (features, *compared))
     maps = class_activation_maps(features, head.weight, classes, detach_weight=supervision.detach_head)
-    return supervision.loss(maps, target, weights)
+    return supervision.loss(maps, *compared)
 
 
 def training_step(

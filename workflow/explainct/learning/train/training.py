@@ -70,8 +70,8 @@ class Training:
         self.optimizer = torch.optim.Adam([*network.parameters(), *own], lr=settings["learning_rate"])
         self.best = Best()
         images = torch.from_numpy(arrays.images).to(compute.device, memory_format=compute.memory_format)
-        target, weights = (torch.from_numpy(array).to(compute.device) for array in (arrays.target, arrays.weights))
-        self.data = (images, torch.from_numpy(arrays.labels), target, weights)
+        compared = (torch.from_numpy(array).to(compute.device) for array in arrays.compared)
+        self.data = (images, torch.from_numpy(arrays.labels), *compared)
 
     @property
     def parts(self) -> dict[str, Any]:
