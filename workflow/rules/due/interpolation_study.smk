@@ -189,9 +189,7 @@ rule planes_between:
 rule interpolation_study:
     """Score every method on the hidden slices: overlap, calibration, and what its uncertainty knows of errors."""
     input:
-        filled_files=expand(
-            "<study>/filled/{filler}.h5", filler=LEARNED
-        ),
+        filled_files=expand("<study>/filled/{filler}.h5", filler=LEARNED),
         splits_file=SPLITS,
     output:
         table_file=report(
