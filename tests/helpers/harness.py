@@ -13,7 +13,14 @@ import yaml
 ROOT = Path(__file__).parents[2]
 TINY = {
     "ingest": {"demo_patients": 10},
-    "samples": {"margin_mm": 2, "negatives_per_lesion": 1, "grid": [16, 32, 32], "scans_per_shard": 6},
+    "samples": {
+        "margin_mm": 2,
+        "negatives_per_lesion": 1,
+        "train": 0.46,
+        "validation": 0.14,
+        "grid": [16, 32, 32],
+        "scans_per_shard": 6,
+    },
     "interpolate": {
         "size": 16,
         "channels": [8, 8],

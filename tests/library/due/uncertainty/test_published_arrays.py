@@ -27,7 +27,6 @@ def planes_of(annotated, grid):
     return lay_planes(
         consensus=np.ones_like(CONSENSUS),
         annotated=annotated,
-        z_mm=SPACING_Z * np.arange(SLICES),
         lesion=LESION,
         margin_mm=0.0,
         grid=grid,
