@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lesion_examples import INTERPOLATE, SLICES, SPACING_Z, ellipsoid, lesion_row, untrained_predictor
+from lesion_examples import INTERPOLATE, SLICES, ellipsoid, lesion_row, untrained_predictor
 
 from explainct.benchmarks.published_losses import due_mask, due_query_times, due_weights
 from explainct.data.samples.resample import block_of, paste
