@@ -9,7 +9,6 @@ from pydicom.uid import generate_uid
 
 from explainct.data.ingest.dicom_index import index_dicom
 from explainct.data.ingest.dicom_io import write_ct_series
-from explainct.runtime.files import list_shards
 from explainct.runtime.volume import Box, Volume
 
 SERIES, SHAPE = "1.2.3.4", (6, 14, 18)
@@ -52,6 +51,11 @@ def filled_of(name: str) -> dict[str, np.ndarray]:
     return dict(zip(names, values, strict=True))
 
 
+def slices_of(name: str) -> np.ndarray:
+    """Return the annotation of a lesion's own slices with the gaps filled, float16 [K, h, w]."""
+    return np.random.default_rng(7).random(BOXES[name].shape).astype(np.float16)
+
+
 def limits(box: Box) -> dict[str, int]:
     ends = {f"{axis}_start": low for axis, low in zip("kij", box.start, strict=True)}
     return ends | {f"{axis}_stop": high for axis, high in zip("kij", box.stop, strict=True)}
@@ -81,23 +85,23 @@ def write_cohort(folder: Path, direction: tuple[float, ...] = UPRIGHT) -> dict[s
             slices.create_group(name).create_dataset("consensus", data=masks[0])
             slices[name].create_dataset("readers", data=masks[1:])
             if name in TRAINING:
-                for key, values in filled_of(name).items():
+                for key, values in (filled_of(name) | {"slices": slices_of(name)}).items():
                     weights.create_dataset(f"{name}/{key}", data=values)
             same = {"lesion_id": name, "patient_id": patient, "label": int(patient != "P3")}
             place = {"scan_rows": SHAPE[1], "scan_columns": SHAPE[2], "readers": 2, **limits(box)}
             uid = SERIES if patient == "P1" else "scan"
             rows.append({**same, **place, "series_uid": uid, "in_cohort": patient != "P4"})
-            samples.append({**same, **limits(BLOCKS[name])})
-            samples.append({**same, **limits(Box((0, 0, 0), (1, 1, 1))), "label": 0})
+            samples.append({**same, **limits(BLOCKS[name]), "shard": 0})
+            samples.append({**same, **limits(Box((0, 0, 0), (1, 1, 1))), "label": 0, "shard": 0})
     files = {"series_file": series, "lesions_file": pd.DataFrame(rows), "samples_file": pd.DataFrame(samples)}
     for name, table in files.items():
         table.to_parquet(folder / name)
-    list_shards(shard_files=[folder / "0.h5"], shards_file=folder / "shards.csv")
     return {
         **{name: folder / name for name in files},
         "slices_file": folder / "slices.h5",
-        "weights_file": folder / "shards.csv",
+        "weights_file": folder / "0.h5",
         "archives": {"lidc": str(folder / "dicom")},
         "lesions": [],
+        "shard": 0,
         "masks_folder": folder / "out",
     }

@@ -34,7 +34,7 @@ OUTPUTS = {
     "audit_published": ("published/audit.csv", "published/audit.md"),
     "figure_4": ("demo/due/figures/figure4.png", "demo/due/figures/figure4.pdf"),
     "browse_lesions": ("demo/due/browser.html",),
-    "export_masks": ("demo/export",),
+    "export_masks": ("demo/export/0",),
 }
 """What each stage writes below results/, of one shard and one method; the other figures are written as these are."""
 
@@ -156,7 +156,7 @@ def test_half_the_space_that_a_stage_needs(stages, rules):
     [
         (["make_demo_cohort"], "demo/dicom/*/*.dcm"),
         (["train_all_seeds"], f"{RUN}/seed0/last.pt"),
-        (["export_masks"], "demo/export/*/*.nii.gz"),
+        (["export_masks"], "demo/export/*/*/*.nii.gz"),
     ],
     ids=["make_demo_cohort", "train_all_seeds", "export_masks"],
 )

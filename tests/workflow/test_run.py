@@ -94,16 +94,16 @@ def test_nothing_of_the_planted_identity_leaves_the_dicom_folder(finished):
 
 
 def test_masks_are_exported_without_the_planted_identity(finished):
-    status, output = finished.run("--cores", "2", "export_masks")
+    status, output = finished.run("--cores", "2", "export")
     assert status == 0, output[-3000:]
     folder = finished.folder / "results/demo/export"
     lesions = pd.read_parquet(finished.folder / "results/demo/annotate/lesions.parquet").query("in_cohort")
-    exported = [path for path in folder.iterdir() if path.is_dir()]
+    exported = [path for path in folder.glob("*/*") if path.is_dir()]
     assert {path.name for path in exported} == set(lesions["lesion_id"])
     for path in exported:
         assert {"consensus.nii.gz", "reader0.nii.gz", "segmentation.dcm"} <= {file.name for file in path.iterdir()}
         assert b"PLANTED" not in (path / "segmentation.dcm").read_bytes()
-    assert len(list(folder.glob("*/interpolated.nii.gz"))) > 0
+    assert len(list(folder.glob("*/*/interpolated.nii.gz"))) > 0
 
 
 @pytest.mark.parametrize(

@@ -296,19 +296,19 @@ rule list_shards:
 
 
 rule export_masks:
-    """Write the cohort's lesions in the scanner's space."""
+    """Write a shard of the cohort's lesions in the scanner's space."""
     input:
         series_file="<results>/ingest/series.parquet",
         lesions_file="<results>/annotate/lesions.parquet",
         slices_file="<results>/annotate/slices.h5",
         samples_file="<results>/samples/samples.parquet",
-        weights_file="<results>/due/uncertainty/weights/shards.csv",
+        weights_file="<results>/due/uncertainty/weights/{shard}.h5",
     output:
-        masks_folder=directory("<results>/export"),
+        masks_folder=directory("<results>/export/{shard}"),
     log:
-        "<logs>/export_masks.log",
+        "<logs>/export_masks/{shard}.log",
     benchmark:
-        "<benchmarks>/export_masks.tsv"
+        "<benchmarks>/export_masks/{shard}.tsv"
     conda:
         "../../envs/explainct.yaml"
     threads: 1
@@ -316,6 +316,13 @@ rule export_masks:
         **asks("export_masks"),
     params:
         arguments={"archives": ARCHIVES, "lesions": config["export"]["lesions"]},
+        shard="{shard}",
         code=code_hash("export_masks"),
     script:
         "../scripts/export_masks.py"
+
+
+rule export:
+    """Write all of the cohort's lesions in the scanner's space."""
+    input:
+        expand("<results>/export/{shard}", shard=SHARDS),

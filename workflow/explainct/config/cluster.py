@@ -8,7 +8,7 @@ from explainct.config.base import Settings
 class Export(Settings):
     """Masks for other programs."""
 
-    lesions: tuple[str, ...] = Field((), description="Ids of the lesions that `export_masks` writes; none for all.")
+    lesions: tuple[str, ...] = Field((), description="Ids of the lesions that `snakemake export` writes; none for all.")
 
 
 class Cluster(Settings):

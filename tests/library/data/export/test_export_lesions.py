@@ -1,7 +1,6 @@
 """Exported masks and annotations, read back by other programs."""
 
 import gzip
-import math
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +24,7 @@ from export_cohort import (
     filled_of,
     in_scan,
     masks_of,
+    slices_of,
     write_cohort,
 )
 from pydicom.uid import ExplicitVRLittleEndian
@@ -144,9 +144,9 @@ def test_segments_are_the_masks_voxel_for_voxel(exported, name):
         label: in_scan(mask, BOXES[name])
         for label, mask in zip(("Consensus", "Reader 0", "Reader 1"), masks_of(name), strict=True)
     }
-    extent = BLOCKS[name] if name in TRAINING else BOXES[name]
+    extent = BOXES[name]
     if name in TRAINING:
-        expected["Interpolated"] = in_scan(nearest_interpolated(name), extent)
+        expected["Interpolated"] = in_scan((slices_of(name) >= 0.5).astype(np.uint8), extent)
     segmentation = segmentation_of(exported, name)
     assert [segment.SegmentLabel for segment in segmentation.SegmentSequence] == list(expected)
     slices = extent.slices[0]
@@ -155,20 +155,9 @@ def test_segments_are_the_masks_voxel_for_voxel(exported, name):
     np.testing.assert_array_equal(np.moveaxis(pixels, 3, 0), np.stack(list(expected.values()))[:, slices])
 
 
-def nearest_interpolated(name: str) -> np.ndarray:
-    """Return the interpolated annotation above 0.5 on the slices of a block, uint8 [K, h, w]."""
-    shape = BLOCKS[name].shape
-    steps = [(size - 1) / max(source - 1, 1) for size, source in zip(GRID, shape, strict=True)]
-    mask = np.empty(shape, np.uint8)
-    for index in np.ndindex(shape):
-        nearest = tuple(math.ceil(position - 0.5) for position in np.multiply(index, steps))
-        mask[index] = filled_of(name)["interpolated"][nearest] >= 0.5
-    return mask
-
-
-def test_segmentation_refers_to_the_slices_of_the_block(exported):
+def test_segmentation_refers_to_the_slices_of_the_lesion(exported):
     segmentation = segmentation_of(exported, "P1-n0")
-    sources = [pydicom.dcmread(slice_file(exported, k)) for k in range(5)]
+    sources = [pydicom.dcmread(slice_file(exported, k)) for k in range(1, 5)]
     assert segmentation.FrameOfReferenceUID == sources[0].FrameOfReferenceUID
     assert segmentation.StudyInstanceUID == sources[0].StudyInstanceUID
     assert segmentation.SeriesInstanceUID != SERIES
@@ -253,7 +242,7 @@ def test_only_the_named_lesions_are_exported(tmp_path):
 def test_interpolation_below_the_threshold_is_an_empty_segment(tmp_path):
     cohort = write_cohort(tmp_path) | {"lesions": ["P1-n0"]}
     with h5py.File(tmp_path / "0.h5", "a") as file:
-        file["P1-n0/interpolated"][:] = 0.25
+        file["P1-n0/slices"][:] = 0.25
     export_masks(**cohort)
     segmentation = segmentation_of(tmp_path, "P1-n0")
     assert segmentation.number_of_segments == 4
@@ -262,6 +251,16 @@ def test_interpolation_below_the_threshold_is_an_empty_segment(tmp_path):
         for frame in segmentation.PerFrameFunctionalGroupsSequence
     }
     assert used == {1, 2, 3}
+
+
+def test_each_shard_writes_its_own_lesions(tmp_path):
+    cohort = write_cohort(tmp_path)
+    samples = pd.read_parquet(cohort["samples_file"])
+    samples.assign(shard=(samples["patient_id"] == "P2").astype(int)).to_parquet(cohort["samples_file"])
+    for shard, names in enumerate((["P1-n0", "P1-n1", "P1-n2"], ["P2-n0"], [])):
+        folder = tmp_path / "export" / str(shard)
+        export_masks(**cohort | {"shard": shard, "masks_folder": folder})
+        assert sorted(path.name for path in folder.iterdir()) == names
 
 
 @pytest.mark.parametrize("name", ["P9-n9", "P3-n0", "P4-n0"], ids=["unknown", "normal", "not in the cohort"])

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 import pandas as pd
 
 from explainct.data.samples.shown_lesions import choose_lesions
 from explainct.due.interpolation.slice_patches import grid_lines, load_patches
 from explainct.due.uncertainty.fill_gaps import load_filler
 from explainct.due.uncertainty.fill_grid import fill_lesion
+from explainct.due.uncertainty.fill_slices import fill_slices
 from explainct.due.uncertainty.grid_planes import lay_planes
 from explainct.due.uncertainty.published_arrays import mask_as_published, weights_at_published_times
 from explainct.due.uncertainty.train import load_predictor
@@ -82,6 +84,7 @@ def map_weights(
         for done, (_, lesion) in enumerate(lesions.iterrows(), start=1):
             name = lesion.lesion_id
             arrays = {key: source[name][key][:] for key in ("consensus", "annotated")}
+            z_mm = source[name]["z_mm"][:].astype(np.float64)
             place = {"lesion": lesion, "margin_mm": margin_mm, "grid": grid}
             planes, lines = lay_planes(**arrays, **place), grid_lines(lesion, margin_mm, grid)
             filled = fill_lesion(
@@ -96,6 +99,13 @@ def map_weights(
                 "nearest": planes.nearest,
                 "annotated": planes.annotated,
                 **filled,
+                "slices": fill_slices(
+                    **arrays,
+                    z_mm=z_mm,
+                    patches=patches[name],
+                    filler=filler,
+                    generator=torch_generator(seed, "uncertainty", "slices", name, device=compute.device),
+                ),
                 "mask_published": mask_as_published(arrays["consensus"], arrays["annotated"], **place),
                 "weight_published_times": weights_at_published_times(
                     planes,
