@@ -1,4 +1,4 @@
-"""Settings of DUE: interpolation, its uncertainty, the paper's figures, and the study on contours."""
+"""Settings of DUE: interpolation, its uncertainty, the paper's figures, and the studies."""
 
 from typing import Annotated, Literal, Self
 
@@ -97,3 +97,20 @@ class Study(Settings):
         if list(self.check_steps) != sorted(set(self.check_steps)):
             raise ValueError(f"check_steps must ascend, got {list(self.check_steps)}")
         return self
+
+
+class AnnotationStudy(Settings):
+    """The study of how much annotation each method needs."""
+
+    slices: Distinct[Annotated[int, Field(ge=2)] | Literal["all"]] = Field(
+        (2, 3, 5, "all"),
+        min_length=1,
+        description="Outlined slices of a training lesion, the first and the last among them. The others are compared "
+        "with the last of this list.",
+    )
+    outlines: Distinct[Literal["consensus", "single"]] = Field(
+        ("consensus", "single"),
+        min_length=1,
+        description="Whose outlines train: the readers' consensus, or those of one reader per lesion, drawn by seed. "
+        "The others are compared with the first of this list.",
+    )

@@ -42,7 +42,8 @@ def _published(method: Method) -> Method:
     )
 
 
-# Okabe and Ito's colours, which colour-blind readers tell apart; dashes and markers serve print in grey.
+# Okabe and Ito's colours and one of Tol's, which colour-blind readers tell apart; dashes and markers serve print in
+# grey.
 _BASELINES = (
     Method(name="baseline", label="Baseline", color="#0072B2", marker="s"),
     Method(
@@ -52,6 +53,15 @@ _BASELINES = (
         marker="^",
         annotation="nearest",
         weights="uniform",
+        loss="weighted_cross_entropy",
+    ),
+    Method(
+        name="annotated_alone",
+        label="Annotated slices alone",
+        color="#882255",
+        marker="d",
+        annotation="nearest",
+        weights="known",
         loss="weighted_cross_entropy",
     ),
 )

@@ -12,15 +12,18 @@ class Recipe:
         sees: the whole block, or its middle slice alone.
         annotation: which annotation explanations are pulled to: none, the annotated slice nearest to each plane, or one
             interpolated by the diffusion or by signed distances.
-        weights: none, the same for all voxels, 1 on annotated planes alone, or by the uncertainty of the interpolation:
-            as the settings map it, as published, by the diffusion's own variance, or by the readers' disagreement.
+        weights: none, the same for all voxels, 1 on annotated planes alone, 1 on all planes but those of gaps (known),
+            or by the uncertainty of the interpolation: as the settings map it, as published, by the diffusion's own
+            variance, or by the readers' disagreement.
         loss: name of the explanation loss in `explainct.learning.losses.registry`; None trains on labels alone.
         detach_head: keep the explanation loss from training the classification layer, as published.
     """
 
     sees: Literal["volume", "middle_slice"] = "volume"
     annotation: Literal["none", "nearest", "interpolated", "signed_distance"] = "none"
-    weights: Literal["none", "uniform", "annotated", "uncertainty", "published", "diffusion", "readers"] = "none"
+    weights: Literal["none", "uniform", "annotated", "known", "uncertainty", "published", "diffusion", "readers"] = (
+        "none"
+    )
     loss: str | None = None
     detach_head: bool = False
 
