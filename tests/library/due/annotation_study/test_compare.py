@@ -158,7 +158,7 @@ def test_the_figure_shows_means_and_intervals_over_slices(arguments, monkeypatch
         assert len(axes.containers) == 3
         line, _, (segments,) = next(one for one in axes.containers if one.get_label() == "DUE, signed distance")
         rows = table[(table["metric"] == metric) & (table["outlines"] == outlines) & (table["method"] == "due_sdf")]
-        np.testing.assert_allclose(line.get_ydata(), rows["mean"])
-        np.testing.assert_allclose(np.rint(line.get_xdata()), [0, 1])
+        np.testing.assert_allclose(line.get_ydata(orig=False), rows["mean"])
+        np.testing.assert_allclose(np.rint(line.get_xdata(orig=False)), [0, 1])
         ends = np.array(segments.get_segments())[:, :, 1]
         np.testing.assert_allclose(ends, rows[["low", "high"]])
