@@ -83,15 +83,16 @@ _ABLATIONS = tuple(
         name=f"due_{name}",
         label=f"DUE, {words}",
         marker=marker,
+        line=line,
         annotation=annotation or _DUE.annotation,
         weights=weights or _DUE.weights,
     )
-    for name, words, marker, annotation, weights in (
-        ("uniform", "uniform weights", "1", None, "uniform"),
-        ("minmax", "min-max weights", "2", None, "published"),
-        ("diffusion", "diffusion's variance", "3", None, "diffusion"),
-        ("readers", "readers' weights", "4", None, "readers"),
-        ("sdf", "signed distance", "+", "signed_distance", None),
+    for name, words, marker, line, annotation, weights in (
+        ("uniform", "uniform weights", "1", "--", None, "uniform"),
+        ("minmax", "min-max weights", "2", "-.", None, "published"),
+        ("diffusion", "diffusion's variance", "3", ":", None, "diffusion"),
+        ("readers", "readers' weights", "4", "-.", None, "readers"),
+        ("sdf", "signed distance", "+", ":", "signed_distance", None),
     )
 )
 
