@@ -1,13 +1,15 @@
 """Annotation study: methods over the number of outlined slices, and over whose outlines they are."""
 
+# Rules take the paths of scripts from the rule that they are made of, relative to their own file. So training and
+# evaluation with thinned annotation stand in training.smk and evaluation.smk.
 # The methods that see volumes: scores on the middle slice alone do not compare with theirs.
 STUDIED = [name for name in METHODS if methods.METHODS[name].sees == "volume"]
-CONDITIONS = [
-    [outlines, str(slices), method]
+ANNOTATIONS = [
+    [outlines, str(slices)]
     for outlines in config["annotation_study"]["outlines"]
     for slices in config["annotation_study"]["slices"]
-    for method in STUDIED
 ]
+CONDITIONS = [[*annotation, method] for annotation in ANNOTATIONS for method in STUDIED]
 
 
 rule thin_annotation:
@@ -50,9 +52,40 @@ use rule map_weights as map_thinned_weights with:
         **asks("map_thinned_weights"),
 
 
+rule rate_annotations:
+    """Compare what fills the gaps of the thinned annotation with the consensus on all slices."""
+    input:
+        **SAMPLES,
+        weights_files=[
+            f"<annotation_study>/{outlines}_{slices}/weights/shards.csv"
+            for outlines, slices in ANNOTATIONS
+        ],
+    output:
+        annotations_file="<annotation_study>/annotations.csv",
+    log:
+        "<logs>/rate_annotations.log",
+    benchmark:
+        "<benchmarks>/rate_annotations.tsv"
+    conda:
+        "../../../envs/explainct.yaml"
+    threads: 1
+    resources:
+        **asks("rate_annotations"),
+    params:
+        arguments={
+            "conditions": ANNOTATIONS,
+            "reading": pick("samples", "margin_mm", "grid"),
+            "seed": config["seed"],
+        },
+        code=code_hash("rate_annotations"),
+    script:
+        "../../scripts/rate_annotations.py"
+
+
 rule compare_annotations:
     """Score every method with every annotation, with paired differences over patients."""
     input:
+        annotations_file=rules.rate_annotations.output.annotations_file,
         samples_file=SAMPLES["samples_file"],
         predictions_files=[
             f"{thinned_run_of(*condition)}/predictions.parquet"

@@ -49,7 +49,11 @@ def arguments(folders, tmp_path_factory):
     root = tmp_path_factory.mktemp("tables")
     samples = pd.DataFrame(PATIENTS.items(), columns=["sample_id", "patient_id"])
     samples.to_parquet(root / "samples.parquet")
+    filled = list(itertools.product(OUTLINES, SLICES, ["nearest", "interpolated", "signed_distance"]))
+    annotations = pd.DataFrame(filled, columns=["outlines", "slices", "annotation"])
+    annotations.assign(mean=0.5, low=0.4, high=0.6, lesions=9).to_csv(root / "annotations.csv", index=False)
     arguments = {
+        "annotations_file": root / "annotations.csv",
         "samples_file": root / "samples.parquet",
         "predictions_files": [folder / "predictions.parquet" for folder in folders],
         "lesions_files": [folder / "lesions.parquet" for folder in folders],
@@ -120,11 +124,12 @@ def test_the_page_has_each_score_and_difference(arguments):
     cells = np.array(re.findall(r"([+-]?\d\.\d{3}) \[([+-]?\d\.\d{3}), ([+-]?\d\.\d{3})\]", page), float)
     scores = pd.read_csv(arguments["scores_file"])[["mean", "low", "high"]]
     table = pd.read_csv(arguments["differences_file"]).query("along == 'method'")[["difference", "low", "high"]]
-    expected = np.concatenate([scores, table])
+    annotations = pd.read_csv(arguments["annotations_file"])[["mean", "low", "high"]]
+    expected = np.concatenate([scores, table, annotations])
     assert len(cells) == len(expected)
     apart = np.abs(cells[:, None] - expected).max(axis=2)  # [C, 1, 3] and [C, 3] to [C, C]
     assert (apart.min(axis=0) < 0.00051).all()
-    assert page.count("| 2 ") == page.count("| all ") == 8
+    assert page.count("| 2 ") == page.count("| all ") == 10
 
 
 def test_one_number_of_slices_is_compared_with_no_other(arguments, folders, tmp_path):

@@ -22,6 +22,7 @@ def compare_annotations(
     samples_file: Path,
     predictions_files: Sequence[Path],
     lesions_files: Sequence[Path],
+    annotations_file: Path,
     runs: Sequence[tuple[str, str, str]],
     references: dict[str, str],
     cohort: str,
@@ -36,13 +37,14 @@ def compare_annotations(
         samples_file: the table `samples.parquet`, which says whose each sample is.
         predictions_files: `predictions.parquet` of each run.
         lesions_files: `lesions.parquet` of each run.
+        annotations_file: the table of `explainct.due.annotation_study.rate.rate_annotations`.
         runs: outlines, slices and method of each run, in the same order.
         references: by `outlines`, `slices` and `method`, the value that all others are compared with.
         cohort: the cohort in words.
         seed: seed of the bootstrap.
         scores_file: CSV to write, see `mean_scores`.
         differences_file: CSV to write, see `differences`, of methods, then of slices, then of outlines.
-        md: the same for reading.
+        md: scores, differences between methods, and the table of annotations, for reading.
 
     Raises:
         UserError: the runs have not the same samples and seeds, or a reference is missing.
@@ -66,7 +68,7 @@ def compare_annotations(
     )
     write_csv(scores, scores_file)
     write_csv(table, differences_file)
-    write_text(markdown(scores, table, cohort), md)
+    write_text(markdown(scores, table, pd.read_csv(annotations_file), cohort), md)
 
 
 def run_scores(predictions_file: Path, lesions_file: Path) -> pd.DataFrame:
