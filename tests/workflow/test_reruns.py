@@ -54,6 +54,7 @@ SETTINGS: dict[str, tuple[dict[str, dict[str, Any]], set[str]]] = {
     ),
     "threshold": ({"evaluate": {"threshold": 0.6}}, SCORES | {"figure_4"}),
     "the study": ({"study": {"check_gaps": 7}}, RECORD),
+    "the annotation study": ({"annotation_study": {"slices": [2]}}, RECORD),
     "a partition": ({"cluster": {"gpu_partition": "big"}}, RECORD),
 }
 

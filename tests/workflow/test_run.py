@@ -164,6 +164,18 @@ def test_the_planted_cue_has_a_plan(project):
     assert "explain_classifier" not in planned
 
 
+def test_the_annotation_study_trains_what_its_conditions_share_once(project):
+    status, output = project.run("-n", "annotation_study", "--configfile", str(ROOT / "config/annotation_study.yaml"))
+    assert status == 0, output
+    planned = {rule: int(jobs) for rule, jobs in re.findall(r"^(\w+) +(\d+)$", output, re.M)}
+    once = ("make_demo_cohort", "extract_crops", "train_interpolator", "train_uncertainty", "train_all_seeds")
+    assert [planned[rule] for rule in once] == [1] * 5
+    # Four numbers of slices by two kinds of outlines, and five methods that see them.
+    assert planned["thin_annotation"] == planned["map_thinned_weights"] == 8
+    assert planned["train_thinned"] == planned["explain_thinned"] == planned["evaluate_thinned"] == 40
+    assert not {"train_classifier", "map_weights"} & planned.keys()
+
+
 @pytest.mark.slow
 def test_killed_in_training_and_resumed_in_a_folder_with_a_space_gives_the_same_bytes(finished, tmp_path):
     other = Project(tmp_path / "another folder")

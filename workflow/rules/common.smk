@@ -28,6 +28,7 @@ pathvars:
     benchmarks=f"{RESULTS}/benchmarks",
     classifiers=f"{RESULTS}/classifiers/{TASK}",
     study=STUDY,
+    annotation_study=f"{RESULTS}/due/annotation_study",
 
 
 ARCHIVES = {
@@ -54,13 +55,12 @@ REFERENCE = "due" if "due" in METHODS else METHODS[0]
 SEEDS = config["train"]["seeds"]
 DOWNLOADS = downloads()
 THREADS = config["train"]["threads"]
-MODELS, HISTORIES = (
-    expand(
-        "<classifiers>/{method}/n{n}_lambda{lam}/seed{seed}/{file}",
-        seed=SEEDS,
-        file=name,
-        allow_missing=True,
-    )
+# The runs of a method with all seeds, on the annotation as it is, and on the thinned annotation of the study.
+RUN = "<classifiers>/{method}/n{n}_lambda{lam}"
+THINNED_RUN = "<annotation_study>/{outlines}_{slices}/{method}/n{n}_lambda{lam}"
+MODELS, HISTORIES, THINNED_MODELS, THINNED_HISTORIES = (
+    expand(f"{run}/seed{{seed}}/{name}", seed=SEEDS, allow_missing=True)
+    for run in (RUN, THINNED_RUN)
     for name in ("model.pt", "history.csv")
 )
 # A regular expression that nothing matches.
@@ -73,6 +73,8 @@ wildcard_constraints:
     n=r"\d+",
     lam=r"[0-9.e+-]+",
     seed=r"\d+",
+    outlines="consensus|single",
+    slices=r"\d+|all",
 
 
 # Whether rules with `cache` use it; patients' own images must not lie in a folder that others read.
@@ -153,6 +155,13 @@ def slurm_efficiency():
 def run_of(method, n=config["train"]["samples"], lam=config["train"]["lambda"]):
     """Return the folder of a method's runs under <classifiers>; a baseline has no explanation loss."""
     return f"{method}/n{n}_lambda{spelled(0 if method == 'baseline' else lam)}"
+
+
+def thinned_run_of(outlines, slices, method):
+    """Return the folder of a method's runs with thinned annotation; a method that sees none has one folder for all."""
+    if not methods.METHODS[method].supervised:
+        return f"<classifiers>/{run_of(method)}"
+    return f"<annotation_study>/{outlines}_{slices}/{run_of(method)}"
 
 
 def spelled(number):

@@ -67,6 +67,7 @@ rule make_demo_cohort:
     params:
         arguments={
             "patients": config["ingest"]["demo_patients"],
+            "slices": config["ingest"]["demo_slices"],
             "margin_mm": config["samples"]["margin_mm"],
             "seed": config["seed"],
         },
@@ -283,7 +284,7 @@ rule list_shards:
     benchmark:
         "<benchmarks>/list_shards/{folder}.tsv"
     wildcard_constraints:
-        folder="samples|due/uncertainty/weights",
+        folder=r"samples|due/uncertainty/weights|due/annotation_study/\w+/weights",
     conda:
         "../../envs/explainct.yaml"
     threads: 1

@@ -52,6 +52,40 @@ rule evaluate_classifier:
         "../scripts/evaluate_classifier.py"
 
 
+# Of classifiers that were trained on thinned annotation; what they are judged against is not thinned.
+use rule explain_classifier as explain_thinned with:
+    input:
+        **SAMPLES,
+        model_files=THINNED_MODELS,
+    output:
+        predictions_file=f"{THINNED_RUN}/predictions.parquet",
+        validation_file=f"{THINNED_RUN}/validation.parquet",
+        explanations_file=f"{THINNED_RUN}/explanations.h5",
+    log:
+        "<logs>/explain_thinned/{outlines}_{slices}/{method}_n{n}_lambda{lam}.log",
+    benchmark:
+        "<benchmarks>/explain_thinned/{outlines}_{slices}/{method}_n{n}_lambda{lam}.tsv"
+    resources:
+        **asks("explain_thinned"),
+
+
+use rule evaluate_classifier as evaluate_thinned with:
+    input:
+        **SAMPLES,
+        predictions_file=rules.explain_thinned.output.predictions_file,
+        validation_file=rules.explain_thinned.output.validation_file,
+        explanations_file=rules.explain_thinned.output.explanations_file,
+    output:
+        metrics_file=f"{THINNED_RUN}/metrics.parquet",
+        lesion_metrics_file=f"{THINNED_RUN}/lesions.parquet",
+    log:
+        "<logs>/evaluate_thinned/{outlines}_{slices}/{method}_n{n}_lambda{lam}.log",
+    benchmark:
+        "<benchmarks>/evaluate_thinned/{outlines}_{slices}/{method}_n{n}_lambda{lam}.tsv"
+    resources:
+        **asks("evaluate_thinned"),
+
+
 rule compare_explainers:
     """Explain some test lesions by every explainer, and score them."""
     input:

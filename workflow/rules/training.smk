@@ -44,6 +44,22 @@ use rule train_classifier as train_all_seeds with:
 ruleorder: train_all_seeds > train_classifier
 
 
+# Samples, crops and splits are those of every run; the annotation that trains is thinned, that which tests is not.
+use rule train_classifier as train_thinned with:
+    input:
+        **SAMPLES,
+        weights_file="<annotation_study>/{outlines}_{slices}/weights/shards.csv",
+    output:
+        model_files=THINNED_MODELS,
+        history_files=THINNED_HISTORIES,
+    log:
+        "<logs>/train_thinned/{outlines}_{slices}/{method}_n{n}_lambda{lam}.log",
+    benchmark:
+        "<benchmarks>/train_thinned/{outlines}_{slices}/{method}_n{n}_lambda{lam}.tsv"
+    resources:
+        **asks("train_thinned"),
+
+
 rule plot_progress:
     """Draw losses and validation score of each training of a run."""
     input:

@@ -73,6 +73,8 @@ def test_missing_settings_take_their_default_and_given_ones_stay():
         ({"paper": {"samples": [4, 4]}}, ["`paper.samples`", "more than once"]),
         ({"paper": {"lambdas": [1, 1.0]}}, ["`paper.lambdas`", "more than once"]),
         ({"study": {"every": [2, 2]}}, ["`study.every`", "more than once"]),
+        ({"annotation_study": {"slices": [2, 2]}}, ["`annotation_study.slices`", "more than once"]),
+        ({"annotation_study": {"slices": [2, 1]}}, ["`annotation_study.slices.1` is 1", "at least 2, or 'all'."]),
         ({"study": {"learned": ["diffusion", "diffusion"]}}, ["`study.learned`", "more than once"]),
         ({"study": {"check_steps": [8, 4]}}, ["`study`", "check_steps must ascend, got [8, 4]"]),
         ({"study": {"test": 1}}, ["`study.test` is 1", "less than 1"]),

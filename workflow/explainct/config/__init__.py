@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from explainct.config.base import Settings
 from explainct.config.cluster import Cluster, Export
 from explainct.config.data import Annotate, Ingest, Samples
-from explainct.config.due import Interpolate, Paper, Study, Uncertainty
+from explainct.config.due import AnnotationStudy, Interpolate, Paper, Study, Uncertainty
 from explainct.config.training import Evaluate, Train
 from explainct.errors import UserError
 
@@ -50,6 +50,9 @@ class Config(Settings):
     export: Export = Field(default_factory=Export, description="Masks for other programs.")
     cluster: Cluster = Field(default_factory=Cluster, description="How jobs are spread over machines.")
     study: Study = Field(default_factory=Study, description="The study of interpolation on all LIDC contours.")
+    annotation_study: AnnotationStudy = Field(
+        default_factory=AnnotationStudy, description="The study of how much annotation each method needs."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

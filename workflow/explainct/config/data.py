@@ -25,6 +25,7 @@ class Ingest(Settings):
     demo_patients: int = Field(
         76, ge=0, description="Semi-synthetic patients of the demo, beside the real LIDC-IDRI-0001."
     )
+    demo_slices: Count = Field(5, description="Slices with a consensus that a lesion of these patients has at least.")
 
 
 class Annotate(Settings):

@@ -1,8 +1,9 @@
-"""Settings of DUE: interpolation, its uncertainty, the paper's figures, and the study on contours."""
+"""Settings of DUE: interpolation, its uncertainty, the paper's figures, and the studies."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator, model_validator
+from pydantic_core import PydanticCustomError
 
 from explainct.config.base import Count, Distinct, Fraction, OpenFraction, Positive, Settings
 
@@ -101,3 +102,31 @@ class Study(Settings):
         if list(self.check_steps) != sorted(set(self.check_steps)):
             raise ValueError(f"check_steps must ascend, got {list(self.check_steps)}")
         return self
+
+
+def _number_or_all(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """Return what `read` makes of a value; of two possible types it would say for each why it is not that one."""
+    try:
+        return read(value)
+    except ValidationError:
+        raise PydanticCustomError("number_or_all", "input should be a whole number of at least 2, or 'all'") from None
+
+
+SliceCount = Annotated[Annotated[int, Field(ge=2)] | Literal["all"], WrapValidator(_number_or_all)]
+
+
+class AnnotationStudy(Settings):
+    """The study of how much annotation each method needs."""
+
+    slices: Distinct[SliceCount] = Field(
+        (2, 3, 5, "all"),
+        min_length=1,
+        description="Outlined slices of a training lesion, the first and the last among them. The others are compared "
+        "with the last of this list.",
+    )
+    outlines: Distinct[Literal["consensus", "single"]] = Field(
+        ("consensus", "single"),
+        min_length=1,
+        description="Whose outlines train: the readers' consensus, or those of one reader per lesion, drawn by seed. "
+        "The others are compared with the first of this list.",
+    )

@@ -41,7 +41,8 @@ def _published(method: Method, **changes: Any) -> Method:
     )
 
 
-# Okabe and Ito's colours, which colour-blind readers tell apart; dashes and markers serve print in grey.
+# Okabe and Ito's colours and one of Tol's, which colour-blind readers tell apart; dashes and markers serve print in
+# grey.
 _BASELINES = (
     Method(name="baseline", label="Baseline", color="#0072B2", marker="s"),
     Method(
@@ -51,6 +52,15 @@ _BASELINES = (
         marker="^",
         annotation="nearest",
         weights="uniform",
+        loss="weighted_cross_entropy",
+    ),
+    Method(
+        name="annotated_alone",
+        label="Annotated slices alone",
+        color="#882255",
+        marker="d",
+        annotation="nearest",
+        weights="known",
         loss="weighted_cross_entropy",
     ),
 )
@@ -74,14 +84,15 @@ _ABLATIONS = tuple(
         name=f"due_{name}",
         label=f"DUE, {words}",
         marker=marker,
+        line=line,
         annotation=annotation or _DUE.annotation,
         weights=weights or _DUE.weights,
     )
-    for name, words, marker, annotation, weights in (
-        ("uniform", "uniform weights", "1", None, "uniform"),
-        ("minmax", "min-max weights", "2", None, "published"),
-        ("readers", "readers' weights", "4", None, "readers"),
-        ("sdf", "signed distance", "+", "signed_distance", None),
+    for name, words, marker, line, annotation, weights in (
+        ("uniform", "uniform weights", "1", "--", None, "uniform"),
+        ("minmax", "min-max weights", "2", "-.", None, "published"),
+        ("readers", "readers' weights", "4", "-.", None, "readers"),
+        ("sdf", "signed distance", "+", ":", "signed_distance", None),
     )
 )
 

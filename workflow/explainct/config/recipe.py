@@ -12,9 +12,9 @@ class Recipe:
         sees: the whole block, or its middle slice alone.
         annotation: which annotation explanations are pulled to: none, the annotated slice nearest to each plane, or one
             interpolated by the diffusion or by signed distances.
-        weights: none, the same for all voxels, 1 on annotated planes alone, or by the uncertainty of the interpolation:
-            as the settings map it, with the published mapping, with that at the published query times, by the
-            diffusion's own variance, or by the readers' disagreement.
+        weights: none, the same for all voxels, 1 on annotated planes alone, 1 on all planes but those of gaps (known),
+            or by the uncertainty of the interpolation: as the settings map it, with the published mapping, with that at
+            the published query times, or by the readers' disagreement.
         mask: a second annotation that the loss asks for: none, or the mask as the published code resizes it.
         intensity: how images map HU to [0, 1] where it is not the setting `samples.intensity` that says it.
         loss: name of the explanation loss in `explainct.learning.losses.registry`; None trains on labels alone.
@@ -24,7 +24,7 @@ class Recipe:
     sees: Literal["volume", "middle_slice"] = "volume"
     annotation: Literal["none", "nearest", "interpolated", "signed_distance"] = "none"
     weights: Literal[
-        "none", "uniform", "annotated", "uncertainty", "published", "published_times", "diffusion", "readers"
+        "none", "uniform", "annotated", "known", "uncertainty", "published", "published_times", "readers"
     ] = "none"
     mask: Literal["none", "published"] = "none"
     intensity: Literal["window", "slice_minmax"] | None = None

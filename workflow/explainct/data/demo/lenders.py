@@ -18,7 +18,6 @@ REAL_PATIENT = "LIDC-IDRI-0001"
 SIZE = 512
 """Rows and columns of every scan in LIDC."""
 READERS = (3, 4)
-LEAST_SLICES = 5
 LARGEST_MM = 40.0
 
 
@@ -53,8 +52,15 @@ def scan_spacing(scan: Scan) -> tuple[float, float, float]:
     return float(np.median(np.diff(scan.z_mm))), scan.pixel_spacing, scan.pixel_spacing
 
 
-def choose_subjects(database: Database, *, patients: int, margin_mm: float, seed: int) -> list[Subject]:
+def choose_subjects(database: Database, *, patients: int, slices: int, margin_mm: float, seed: int) -> list[Subject]:
     """Draw `patients` LIDC patients with a lesion that suits the demo, in order of their ids.
+
+    Args:
+        database: LIDC's contours.
+        patients: number of patients.
+        slices: least number of slices with a consensus, at least 1.
+        margin_mm: margin around a lesion's box in mm.
+        seed: seed of the draw.
 
     Raises:
         UserError: fewer patients suit the demo.
@@ -68,21 +74,29 @@ def choose_subjects(database: Database, *, patients: int, margin_mm: float, seed
         if len(chosen) == patients:
             break
         scan = scans[index]
-        if subject := find_subject(scan, database.annotations.get(scan.scan_id, ()), margin_mm=margin_mm):
+        if subject := find_subject(
+            scan, database.annotations.get(scan.scan_id, ()), slices=slices, margin_mm=margin_mm
+        ):
             chosen.append(subject)
     if len(chosen) < patients:
         raise UserError(
-            f"Setting `ingest.demo_patients` is {patients}, but only {len(chosen)} LIDC patients suit the demo. "
-            f"Set it to at most {len(chosen)}."
+            f"Setting `ingest.demo_patients` is {patients}, but only {len(chosen)} LIDC patients suit the demo, with "
+            f"a lesion of {slices} slices or more. Set it to at most {len(chosen)}, or lower `ingest.demo_slices`."
         )
     return sorted(chosen, key=lambda subject: subject.scan.patient_id)
 
 
-def find_subject(scan: Scan, annotations: Sequence[Annotation], *, margin_mm: float) -> Subject | None:
+def find_subject(scan: Scan, annotations: Sequence[Annotation], *, slices: int, margin_mm: float) -> Subject | None:
     """Return the scan's first lesion that suits the demo, or None.
 
-    It has 3 or 4 readers, a consensus on at least 5 slices and at most 40 mm in every direction; its 26 neighbouring
+    It has 3 or 4 readers, a consensus on enough slices and at most 40 mm in every direction; its 26 neighbouring
     blocks lie in the scan, and no other lesion lies wholly within their slices, where it would have no image.
+
+    Args:
+        scan: the scan.
+        annotations: all of its annotations.
+        slices: least number of slices with a consensus, at least 1.
+        margin_mm: margin around the lesion's box in mm.
     """
     step = scan_spacing(scan)[0]
     if not annotations or np.abs(np.diff(scan.z_mm) - step).max() > STEP_TOLERANCE * step:
@@ -94,10 +108,7 @@ def find_subject(scan: Scan, annotations: Sequence[Annotation], *, margin_mm: fl
             continue
         masks, lesion = reader_masks(cluster, scan)
         mask = consensus(masks, 0.5)
-        if (
-            mask.any(axis=(1, 2)).sum() < LEAST_SLICES
-            or max(np.multiply(lesion.shape, scan_spacing(scan))) > LARGEST_MM
-        ):
+        if mask.any(axis=(1, 2)).sum() < slices or max(np.multiply(lesion.shape, scan_spacing(scan))) > LARGEST_MM:
             continue
         block = block_box(lesion, scan_spacing(scan), margin_mm, shape)
         boxes = list(neighbours(block, shape).values())

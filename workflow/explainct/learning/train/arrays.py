@@ -162,8 +162,25 @@ def _weights(group: h5py.Group, recipe: Recipe) -> np.ndarray | float:
     """Return a lesion's voxel weights, to be laid on [D, H, W]."""
     if recipe.weights == "annotated":
         return group["annotated"][:][:, None, None]
+    if recipe.weights == "known":
+        return known_planes(group["annotated"][:])[:, None, None]
     name = WEIGHTS.get(recipe.weights)
     return group[name][:] if name else 1.0
+
+
+def known_planes(annotated: np.ndarray) -> np.ndarray:
+    """Return the planes whose annotation is known, bool [D]: annotated ones, and those beyond the outermost of them.
+
+    Args:
+        annotated: planes that hold an annotated slice, bool [D], at least one.
+
+    >>> known_planes(np.array([False, True, False, True, False])).tolist()
+    [True, True, False, True, True]
+    """
+    first, last = np.flatnonzero(annotated)[[0, -1]]
+    known = annotated.copy()
+    known[:first] = known[last:] = True
+    return known
 
 
 def epoch_batches(count: int, batch_size: int, *, seed: int, epoch: int) -> list[torch.Tensor]:
