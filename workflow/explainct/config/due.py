@@ -30,7 +30,9 @@ class Interpolate(Settings):
     batch_size: Count = Field(32, description="Patches of 32 x 32 pixels per step; of larger ones fewer.")
     learning_rate: Positive = Field(0.003, description="Peak learning rate of AdamW's one-cycle schedule.")
     ema: Fraction = Field(0.98, description="Decay of the averaged weights.")
-    max_gap: int = Field(5, ge=2, description="Longest distance between kept slices in training, in slices.")
+    max_gap: int = Field(
+        5, ge=2, description="Longest distance between kept slices that both models are trained for, in slices."
+    )
     filling: Literal["direct", "autoregressive"] = Field(
         "direct", description="Fill all slices of a gap at once, or one after another (published)."
     )

@@ -29,7 +29,11 @@ INTERPOLATOR = pick(
 ESTIMATE = pick("uncertainty", "estimate")
 if config["uncertainty"]["estimate"] == "draws":
     ESTIMATE |= pick("interpolate", "steps", "filling") | pick("uncertainty", "draws")
-VARIANCE = {**pick("interpolate", "size"), **pick("uncertainty", "gaps"), **ESTIMATE}
+VARIANCE = {
+    **pick("interpolate", "size", "max_gap"),
+    **pick("uncertainty", "gaps"),
+    **ESTIMATE,
+}
 # What the filled gaps depend on.
 FILLED_BY = pick("uncertainty", "filled_by")
 if config["uncertainty"]["filled_by"] == "diffusion":

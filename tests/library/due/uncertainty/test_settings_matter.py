@@ -84,7 +84,7 @@ def fill(cohort, tmp_path):
         models = {name: tmp_path / f"{name}.pt" for name in ("diffusion", "predictor")}
         variance_file, out_file = tmp_path / "variance.h5", tmp_path / "weights.h5"
         train_interpolator(**teaching, settings=own, **COMPUTE, code="a", model_file=models["diffusion"])
-        sampling = {name: own[name] for name in ("size", "steps", "filling")} | taught
+        sampling = {name: own[name] for name in ("size", "max_gap", "steps", "filling")} | taught
         sample_variance(
             **teaching, model_file=models["diffusion"], settings=sampling, **COMPUTE, out_file=variance_file
         )

@@ -109,7 +109,7 @@ def sample(interpolator, gaps, out, **changes):
 
 def test_the_file_holds_the_chosen_gaps_by_patch_size(cohort, tmp_path):
     content = run(cohort, tmp_path / "0.h5")
-    gaps = choose_gaps(patches_of(cohort), SETTINGS["gaps"], seed=1)
+    gaps = choose_gaps(patches_of(cohort), count=SETTINGS["gaps"], max_gap=INTERPOLATE["max_gap"], seed=1)
     assert attributes(tmp_path / "0.h5") == {"draws": 3, "seed": 1}
     assert sorted(content) == [24, 32]
     for size, arrays_ in content.items():
@@ -171,12 +171,12 @@ def places(gaps):
 
 def test_more_gaps_leave_the_first_ones_as_they_are(cohort):
     patches = patches_of(cohort)
-    everything = places(choose_gaps(patches, 1000, seed=3))
+    everything = places(choose_gaps(patches, count=1000, max_gap=4, seed=3))
     # Seven annotated slices: six gaps, three of every second one, two of every third one, one of every fourth one.
     assert len(everything) == len(set(everything)) == 4 * (6 + 3 + 2 + 1)
     for count in (0, 5, 12):
-        assert places(choose_gaps(patches, count, seed=3)) == everything[:count]
-    assert places(choose_gaps(patches, 5, seed=4)) != everything[:5]
+        assert places(choose_gaps(patches, count=count, max_gap=4, seed=3)) == everything[:count]
+    assert places(choose_gaps(patches, count=5, max_gap=4, seed=4)) != everything[:5]
 
 
 def test_no_gap_at_all_is_the_users_to_mend(cohort, tmp_path):
@@ -215,7 +215,7 @@ def test_a_killed_run_leaves_nothing_and_the_next_one_is_whole(cohort, tmp_path,
 @pytest.mark.parametrize("filling", ["direct", "autoregressive"])
 def test_draws_are_those_of_algorithm_1(cohort, tmp_path, filling):
     content = run(cohort, tmp_path / "0.h5", filling=filling)
-    gaps = choose_gaps(patches_of(cohort), SETTINGS["gaps"], seed=1)
+    gaps = choose_gaps(patches_of(cohort), count=SETTINGS["gaps"], max_gap=INTERPOLATE["max_gap"], seed=1)
     interpolator = load_model(Interpolator, cohort.model_file)
     found = dict.fromkeys(content, 0)
     generator = torch_generator(1, "uncertainty", "variance")
@@ -239,7 +239,7 @@ def test_draws_are_those_of_algorithm_1(cohort, tmp_path, filling):
 def test_the_expectation_needs_no_draws(cohort, tmp_path):
     content = run(cohort, tmp_path / "0.h5", estimate="expectation")
     assert attributes(tmp_path / "0.h5") == {"draws": 0, "seed": 1}
-    gaps = choose_gaps(patches_of(cohort), SETTINGS["gaps"], seed=1)
+    gaps = choose_gaps(patches_of(cohort), count=SETTINGS["gaps"], max_gap=INTERPOLATE["max_gap"], seed=1)
     interpolator = load_model(Interpolator, cohort.model_file)
     found = dict.fromkeys(content, 0)
     generator = torch_generator(1, "uncertainty", "variance")

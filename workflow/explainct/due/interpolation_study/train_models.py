@@ -99,7 +99,9 @@ def sample_study_variance(
     """
     compute = choose_compute(device, threads)
     teaching, _ = split_nodules(test=test, splits_file=splits_file, seed=seed, database=database)
-    gaps = choose_gaps(_patches(teaching, settings["size"]), settings["gaps"], seed)
+    gaps = choose_gaps(
+        _patches(teaching, settings["size"]), count=settings["gaps"], max_gap=settings["max_gap"], seed=seed
+    )
     interpolator = load_model(Interpolator, model_file, compute.device)
     sample_gaps(interpolator, gaps, settings=settings, seed=seed, out_file=out_file)
 

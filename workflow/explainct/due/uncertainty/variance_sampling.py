@@ -21,9 +21,6 @@ from explainct.seeds import numpy_generator, torch_generator
 
 log = logging.getLogger(__name__)
 
-KEEP_EVERY = (1, 2, 3, 4)
-"""Steps between kept slices: the gaps that a lesion has, and those that open when up to three slices are hidden."""
-
 PLANES = 4
 """Target slices of a gap, one anywhere in each quarter: the planes of a grid lie anywhere between slices too."""
 
@@ -37,14 +34,21 @@ LOG_EVERY = 20
 """Blocks between two lines of the log."""
 
 
-def choose_gaps(patches: Sequence[LesionPatches], count: int, seed: int) -> list[Gap]:
-    """Return at most `count` gaps between annotated slices, with four target slices each, drawn by seed.
+def choose_gaps(patches: Sequence[LesionPatches], *, count: int, max_gap: int, seed: int) -> list[Gap]:
+    """Return gaps between annotated slices, with four target slices each, drawn by seed.
 
-    There are fewer where the lesions have no more. A larger `count` adds gaps and leaves the first ones as they are.
+    They are the gaps that lesions have, and those that open when only every second, third, ... annotated slice is kept.
+    A larger `count` adds gaps and leaves the first ones as they are.
+
+    Args:
+        patches: lesions with their annotated slices.
+        count: number of gaps; there are fewer where the lesions have no more.
+        max_gap: longest distance between kept slices, in slices.
+        seed: seed of the choice, and of where the target slices lie.
     """
     places = [
         (lesion, range(0, len(lesion.patches), every), lower)
-        for every in KEEP_EVERY
+        for every in range(1, max_gap + 1)
         for lesion in patches
         for lower in range((len(lesion.patches) - 1) // every)
     ]
@@ -82,8 +86,8 @@ def sample_variance(
         samples_file: `samples/samples.parquet`, where samples choose the lesions.
         model_file: the trained interpolator.
         taught_by: which lesions have such gaps, see `teaching_lesions`.
-        settings: `size` of the section `interpolate`, `gaps` and `estimate` of `uncertainty`; and where draws estimate
-            the variance, `draws` of `uncertainty`, and `steps` and `filling` of `interpolate`.
+        settings: `size` and `max_gap` of the section `interpolate`, `gaps` and `estimate` of `uncertainty`; and where
+            draws estimate the variance, `draws` of `uncertainty`, and `steps` and `filling` of `interpolate`.
         seed: seed of the choice of gaps and of the draws.
         device: where to compute, see `choose_compute`.
         threads: CPU threads.
@@ -97,7 +101,7 @@ def sample_variance(
         lesions_file=lesions_file, splits_file=splits_file, samples_file=samples_file, taught_by=taught_by
     )
     patches = load_patches(lesions=lesions, slices_file=slices_file, size=settings["size"])
-    chosen = choose_gaps(patches, settings["gaps"], seed)
+    chosen = choose_gaps(patches, count=settings["gaps"], max_gap=settings["max_gap"], seed=seed)
     if not chosen:
         raise UserError(
             f"No training lesion in {lesions_file} has two annotated slices, so there is no gap to sample the "
