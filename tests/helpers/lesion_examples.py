@@ -1,13 +1,17 @@
 """Small lesions, and stand-ins for trained models."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import nn
 
 from explainct.due.interpolation.diffusion import Interpolator
 from explainct.due.interpolation.gaps import CONTEXT_SLICES
+from explainct.due.interpolation.model_file import ANSWERS
 from explainct.due.interpolation.noise_schedule import signal_and_noise
 from explainct.due.uncertainty.neural_process import UncertaintyPredictor
+from explainct.runtime.checkpoint import save
 
 SLICES = 13
 SPACING_Z = 2.0
@@ -67,6 +71,12 @@ def untrained_predictor() -> UncertaintyPredictor:
     model = UncertaintyPredictor(width=8, latent=4).eval()
     nn.init.normal_(model.leave[1].weight, std=0.3)
     return model
+
+
+def save_untrained(path: Path) -> None:
+    """Write the untrained predictor as training writes a trained one."""
+    model = untrained_predictor()
+    save({"answers": ANSWERS, "settings": {"width": 8, "latent": 4}, "model": model.state_dict()}, path)
 
 
 def lesion_row(number: int) -> dict:

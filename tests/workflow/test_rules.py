@@ -64,7 +64,8 @@ def test_images_are_read_as_the_table_of_methods_says():
         if "intensity" in arguments_of(rule).get("reading", {})
     }
     assert set(found) == {
-        *("train_classifier", "train_all_seeds", "explain_classifier", "compare_explainers", "predict_cued")
+        *("train_classifier", "train_all_seeds", "explain_classifier", "compare_explainers", "predict_cued"),
+        *("train_thinned", "explain_thinned"),
     }
     assert all(intensities == ["window", "slice_minmax"] for intensities in found.values())
 

@@ -321,9 +321,3 @@ rule export_masks:
         code=code_hash("export_masks"),
     script:
         "../scripts/export_masks.py"
-
-
-rule export:
-    """Write all of the cohort's lesions in the scanner's space."""
-    input:
-        expand("<results>/export/{shard}", shard=SHARDS),

@@ -24,17 +24,21 @@ class Interpolate(Settings):
         max_length=3,
         description="Channels per level of the U-Net: one to three multiples of 8.",
     )
-    steps: Count = Field(64, description="Noise levels that a draw goes through; with few the variance is too small.")
+    steps: Count = Field(
+        64,
+        description="Noise levels that a draw goes through, where draws estimate the variance; few make it too small.",
+    )
     epochs: Count = Field(10, description="Epochs of `steps_per_epoch` steps.")
     steps_per_epoch: Count = Field(40, description="Optimiser steps per epoch.")
     batch_size: Count = Field(32, description="Patches of 32 x 32 pixels per step; of larger ones fewer.")
     learning_rate: Positive = Field(0.003, description="Peak learning rate of AdamW's one-cycle schedule.")
     ema: Fraction = Field(0.98, description="Decay of the averaged weights.")
     max_gap: int = Field(
-        5, ge=2, description="Longest distance between kept slices that both models are trained for, in slices."
+        5, ge=2, description="Longest distance between kept slices that models are trained for, in annotated slices."
     )
     filling: Literal["direct", "autoregressive"] = Field(
-        "direct", description="Fill all slices of a gap at once, or one after another (published)."
+        "direct",
+        description="Draw all slices of a gap at once, or one after another (published), where draws estimate the variance.",
     )
 
 
@@ -49,7 +53,7 @@ class Uncertainty(Settings):
     draws: int = Field(64, ge=2, description="Draws per gap (T of Algorithm 1), where draws estimate the variance.")
     latent: Count = Field(32, description="Size of the Gaussian latent.")
     width: int = Field(16, ge=8, multiple_of=8, description="Channels of the neural-process VAE.")
-    epochs: Count = Field(12, description="Epochs over the sampled gaps.")
+    epochs: Count = Field(12, description="Epochs, each of as many gaps as were sampled, drawn with replacement.")
     batch_size: Count = Field(16, description="Gaps of patches of 32 x 32 pixels per step; of larger ones fewer.")
     learning_rate: Positive = Field(0.003, description="Learning rate of AdamW.")
     beta: Annotated[float, Field(ge=0)] = Field(0.001, description="Weight of the KL term.")
@@ -59,7 +63,7 @@ class Uncertainty(Settings):
         "`estimate`.",
     )
     latent_at_inference: Literal["mean", "draw"] = Field(
-        "mean", description="Use the prior's mean, or one random draw (published)."
+        "mean", description="What the predictor fills gaps with: the prior's mean, or one random draw (published)."
     )
     mapping: Literal["absolute", "published"] = Field(
         "absolute", description="Weight = 1 - 4 variance, or flipped sigmoid and min-max per gap (published)."

@@ -11,7 +11,7 @@ class Recipe:
     Attributes:
         sees: the whole block, or its middle slice alone.
         annotation: which annotation explanations are pulled to: none, the annotated slice nearest to each plane, or one
-            interpolated by the diffusion or by signed distances.
+            interpolated by what `uncertainty.filled_by` names, or by signed distances.
         weights: none, the same for all voxels, 1 on annotated planes alone, 1 on all planes but those of gaps (known),
             or by the uncertainty of the interpolation: as the settings map it, with the published mapping, with that at
             the published query times, or by the readers' disagreement.

@@ -40,7 +40,7 @@ use rule map_weights as map_thinned_weights with:
         lesions_file="<results>/annotate/lesions.parquet",
         slices_file=rules.thin_annotation.output.thinned_file,
         samples_file="<results>/samples/samples.parquet",
-        interpolator_file=rules.train_interpolator.output.model_file,
+        model_file=FILLER,
         predictor_file=rules.train_uncertainty.output.model_file,
     output:
         out_file="<annotation_study>/{outlines}_{slices}/weights/{part}.h5",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from lesion_examples import INTERPOLATE, untrained_predictor
+from lesion_examples import INTERPOLATE, save_untrained
 from sklearn.metrics import f1_score, roc_auc_score
 from slice_examples import disc, lesion_of
 
@@ -15,7 +15,6 @@ from explainct.due.interpolation.filling import Filled
 from explainct.due.interpolation.gaps import hold_out_gaps
 from explainct.due.uncertainty import evaluate_filling as module
 from explainct.due.uncertainty.evaluate_filling import evaluate_filling, score_gaps, tune_bias
-from explainct.runtime.checkpoint import save
 from explainct.scoring.statistics.bootstrap import patient_interval
 
 METHODS = {"filled", "nearest", "linear", "signed_distance", "signed_distance_tuned"}
@@ -24,7 +23,7 @@ METHODS = {"filled", "nearest", "linear", "signed_distance", "signed_distance_tu
 @pytest.fixture
 def record(cohort, tmp_path):
     predictor_file = tmp_path / "predictor.pt"
-    save({"settings": {"width": 8, "latent": 4}, "model": untrained_predictor().state_dict()}, predictor_file)
+    save_untrained(predictor_file)
 
     def call(filled_by="predictor", **changes):
         settings = INTERPOLATE | {"filled_by": filled_by, "latent_at_inference": "mean", "estimate": "expectation"}

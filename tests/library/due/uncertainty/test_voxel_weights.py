@@ -18,6 +18,7 @@ from lesion_examples import (
     Oracle,
     ellipsoid,
     lesion_row,
+    save_untrained,
     untrained_predictor,
 )
 from scipy.ndimage import center_of_mass
@@ -34,7 +35,6 @@ from explainct.due.uncertainty.grid_planes import lay_planes
 from explainct.due.uncertainty.variance_to_weight import absolute_weights, published_weights
 from explainct.due.uncertainty.voxel_weights import map_weights
 from explainct.errors import UserError
-from explainct.runtime.checkpoint import save
 
 LESION = pd.Series(lesion_row(1))
 MARGIN_MM = 4.0
@@ -340,7 +340,7 @@ def test_without_a_gap_the_annotation_stays(cohort, annotated):
 
 def run(cohort, out, part="0", filled_by="predictor", **changes):
     predictor_file = out.parent / "predictor.pt"
-    save({"settings": {"width": 8, "latent": 4}, "model": untrained_predictor().state_dict()}, predictor_file)
+    save_untrained(predictor_file)
     map_weights(
         lesions_file=cohort.lesions_file,
         slices_file=cohort.slices_file,

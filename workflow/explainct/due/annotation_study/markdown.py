@@ -11,7 +11,7 @@ OUTLINES = {"consensus": "consensus of the readers", "single": "a single reader"
 
 FILLED = {
     "nearest": "nearest annotated slice",
-    "interpolated": "interpolated by the diffusion",
+    "interpolated": "interpolated",
     "signed_distance": "interpolated by signed distances",
 }
 """What fills the gaps between annotated slices: arrays of the files of weights, with their names for readers."""

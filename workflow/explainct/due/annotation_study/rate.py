@@ -15,7 +15,7 @@ from explainct.scoring.metrics.overlap import threshold_metrics
 from explainct.scoring.statistics.bootstrap import patient_interval
 
 INSIDE = 0.5
-"""Filled annotation above it is inside."""
+"""Filled annotation above it is inside, as maps are binarised."""
 
 
 def rate_annotations(

@@ -1,4 +1,4 @@
-"""Tie what networks say of a target slice to the annotated slices: exact at distance 0, and continuous beside it.
+"""Tie what networks say of a target slice to the annotated slices, cut at 0.5: exact on them, continuous beside them.
 
 The logit that a pixel is inside is the evidence of the annotated slices plus a share of the network's answer. The
 evidence of a slice is its signed distance over the distance to it, so that it decides alone where the distance goes to
@@ -15,7 +15,7 @@ SLOPE = 2.0
 the study that do not test."""
 
 LEAST_DISTANCE = 1e-3
-"""Least distance along z in pixels, so that the evidence stays finite."""
+"""Least distance along z, so that the evidence stays finite."""
 
 
 def evidence(fields: torch.Tensor, distance: torch.Tensor, shown: torch.Tensor) -> torch.Tensor:
@@ -31,8 +31,10 @@ def evidence(fields: torch.Tensor, distance: torch.Tensor, shown: torch.Tensor) 
     Returns:
         Logits [..., S, S]; 0 where no slice counts.
     """
-    weight = shown / distance.clamp(min=LEAST_DISTANCE)  # [..., C]
-    return SLOPE * REACH * torch.einsum("...c,...cij->...ij", weight, fields)
+    # Rounded to half precision, large logits would not be those of predictions.
+    with torch.autocast(fields.device.type, enabled=False):
+        weight = shown / distance.clamp(min=LEAST_DISTANCE)  # [..., C]
+        return SLOPE * REACH * torch.einsum("...c,...cij->...ij", weight, fields)
 
 
 def network_share(near: torch.Tensor, far: torch.Tensor) -> torch.Tensor:

@@ -27,7 +27,8 @@ class Gap:
         context_z: their positions in mm, float64 [4]; 0 where there is no slice.
         shown: which context slices the lesion has, bool [4].
         pixel_mm: size of a patch pixel in mm.
-        z: positions of the target slices in mm, float64 [M], ascending, strictly between the two inner context slices.
+        z: positions of the target slices in mm, float64 [M], ascending, between the two inner context slices (beyond
+            them where the published query times are asked).
         truth: the target slices where they are known, float32 [M, S, S] in [0, 1]; else None.
     """
 

@@ -54,7 +54,7 @@ class ConditionalUNet(nn.Module):
         if not 1 <= len(channels) <= MOST_LEVELS or any(count % GROUPS for count in channels):
             raise UserError(
                 f"Setting `interpolate.channels` is {list(channels)}; expected one to three multiples of {GROUPS}. "
-                "Try the default, [32, 64]."
+                "Try the default, [16, 32]."
             )
         self.unet = DiffusionModelUNet(
             spatial_dims=2,

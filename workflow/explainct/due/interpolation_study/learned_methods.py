@@ -58,7 +58,7 @@ def load_filler(method: str, model_file: Path, *, settings: dict[str, Any], late
         method: `regression`, `diffusion` (the mean of all draws, in one step), `diffusion_one_reader` (the same, shown
             the consensus alone), `diffusion_draws` (Algorithm 1) or `uncertainty` (the imputed uncertainty predictor).
         model_file: the trained model.
-        settings: of the section `interpolate`; for `diffusion_draws`, `draws`, `steps` and `filling` are used.
+        settings: for `diffusion_draws`, `draws`, `steps` and `filling`.
         latent: `mean` or `draw`, see `UncertaintyPredictor.predict`.
         compute: where to compute.
     """

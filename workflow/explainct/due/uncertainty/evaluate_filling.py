@@ -49,7 +49,7 @@ def evaluate_filling(
     threads: int,
     out_file: Path,
 ) -> None:
-    """Hide every second annotated slice of validation patients and score how it is filled in.
+    """Hide every second annotated slice of validation patients' lesions, in the cohort or not, and score how it is filled.
 
     Where validation patients have no lesion with three annotated slices, the record says that there are 0 gaps and
     holds no scores.
@@ -66,7 +66,7 @@ def evaluate_filling(
         seed: seed of the noise and of the intervals.
         device: where to compute, see `choose_compute`.
         threads: CPU threads.
-        out_file: the JSON file to write: `filled_by`; `taught`, the lesions and annotated slices that taught it;
+        out_file: the JSON file to write: `filled_by`; `taught`, the lesions whose slices may teach, and these slices;
             `gaps`, `slices`, `lesions` and `patients` that are scored, and the scores of `score_gaps`.
     """
     compute = choose_compute(device, threads)

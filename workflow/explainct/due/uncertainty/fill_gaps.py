@@ -1,6 +1,6 @@
 """Fill gaps: mean and variance of the missing slices, by the model that the settings choose."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from explainct.due.interpolation.diffusion import Interpolator
 from explainct.due.interpolation.filling import Filled, diffuse_gaps
 from explainct.due.interpolation.gaps import Gap, by_size
 from explainct.due.interpolation.model_file import load_model
+from explainct.due.interpolation.unet import PIXELS_AT_ONCE
 from explainct.due.uncertainty.neural_process import UncertaintyPredictor
 from explainct.due.uncertainty.train import load_predictor
 
@@ -43,7 +44,9 @@ def predict_gaps(
     latent: Literal["mean", "draw"],
     generator: torch.Generator,
 ) -> list[Filled]:
-    """Return predicted mean and variance [M, S, S] of each gap's target slices, gaps of one patch size in one pass.
+    """Return predicted mean and variance [M, S, S] of each gap's target slices, in one pass of the network.
+
+    Gaps of one patch size are asked together, as many as fit into memory.
 
     Args:
         predictor: a trained predictor.
@@ -53,7 +56,7 @@ def predict_gaps(
     """
     device = next(predictor.parameters()).device
     answers: dict[int, Filled] = {}
-    for numbers in by_size(gaps).values():
+    for numbers in _parts(gaps, PIXELS_AT_ONCE[device.type]):
         group = [gaps[number] for number in numbers]
         most = max(len(gap.z) for gap in group)
         z = np.stack([np.pad(gap.z, (0, most - len(gap.z)), mode="edge") for gap in group])  # [B, M]
@@ -72,3 +75,11 @@ def predict_gaps(
             count = len(gaps[number].z)
             answers[number] = Filled(predicted.mean[row, :count], predicted.variance[row, :count])
     return [answers[number] for number in range(len(gaps))]
+
+
+def _parts(gaps: Sequence[Gap], pixels: int) -> Iterator[list[int]]:
+    """Yield the numbers of gaps of one patch size whose target slices, padded, have at most `pixels` pixels."""
+    for size, numbers in by_size(gaps).items():
+        most = max(len(gaps[number].z) for number in numbers)
+        count = max(pixels // (most * size**2), 1)
+        yield from (numbers[start : start + count] for start in range(0, len(numbers), count))

@@ -13,6 +13,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from explainct.due.interpolation.model_file import ANSWERS, check_answers
 from explainct.due.uncertainty.neural_process import UncertaintyPredictor
 from explainct.due.uncertainty.variance_data import BRACKETING, Gaps, load_gaps, partly_hidden, turned
 from explainct.errors import UserError
@@ -90,7 +91,7 @@ def train_uncertainty(
     )
     weights = {name: value.cpu() for name, value in training.average.module.state_dict().items()}
     kept = {name: settings[name] for name in ("width", "latent")}
-    checkpoint.save({"settings": kept, "model": weights}, model_file)
+    checkpoint.save({"answers": ANSWERS, "settings": kept, "model": weights}, model_file)
     resume_from.unlink(missing_ok=True)
 
 
@@ -165,6 +166,7 @@ def load_predictor(path: str | Path, device: torch.device | str) -> UncertaintyP
     """
     content = checkpoint.load(path)
     try:
+        check_answers(content)
         model = UncertaintyPredictor(**content["settings"])
         model.load_state_dict(content["model"])
     except (KeyError, TypeError, RuntimeError) as error:

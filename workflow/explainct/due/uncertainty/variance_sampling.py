@@ -77,12 +77,12 @@ def sample_variance(
     threads: int,
     out_file: Path,
 ) -> None:
-    """Sample the variance of slices in gaps of training lesions (Algorithm 1).
+    """Sample the variance of slices in gaps of the lesions that teach (Algorithm 1).
 
     Args:
         lesions_file: `annotate/lesions.parquet`.
         slices_file: `annotate/slices.h5`.
-        splits_file: `samples/splits.parquet`; patients for validation and testing take no part.
+        splits_file: `samples/splits.parquet`; none of a patient for validation or testing teaches.
         samples_file: `samples/samples.parquet`, where samples choose the lesions.
         model_file: the trained interpolator.
         taught_by: which lesions have such gaps, see `teaching_lesions`.
@@ -94,7 +94,7 @@ def sample_variance(
         out_file: HDF5 file to write, as docs/architecture.md describes it.
 
     Raises:
-        UserError: no training lesion has two annotated slices.
+        UserError: no lesion that teaches has two annotated slices.
     """
     compute = choose_compute(device, threads)
     lesions = teaching_lesions(

@@ -137,7 +137,8 @@ def planes_of(known: Known, place: Around) -> torch.Tensor:
 def outline_evidence(known: Known, place: Around) -> torch.Tensor:
     """Return the logit [B, M, S, S] that the nearest annotated slices on either side give to each pixel."""
     sides = torch.stack([place.below, place.above], dim=2)  # [B, M, 2, C]
-    fields = torch.einsum("bmsc,bcij->bmsij", sides, known.fields)  # [B, M, 2, S, S]
+    with torch.autocast(sides.device.type, enabled=False):
+        fields = torch.einsum("bmsc,bcij->bmsij", sides, known.fields)  # [B, M, 2, S, S]
     distance = torch.stack([place.below_mm, place.above_mm], dim=2) / known.pixel_mm[:, None, None]  # [B, M, 2]
     return evidence(fields, distance, sides.sum(3) > 0)
 
