@@ -38,7 +38,8 @@ class Interpolate(Settings):
     )
     filling: Literal["direct", "autoregressive"] = Field(
         "direct",
-        description="Draw all slices of a gap at once, or one after another (published), where draws estimate the variance.",
+        description="Draw all slices of a gap at once, or one after another (published); where draws estimate the "
+        "variance.",
     )
 
 

@@ -125,7 +125,9 @@ def planes_between(
     patches = [patches_of(nodule, settings["size"]) for nodule in tested]
     gaps = grid_gaps(patches, seed)
     if not gaps:
-        raise UserError("No nodule of a patient that is tested on has two slices or more. Set another `study.test`.")
+        raise UserError(
+            "No nodule of a patient that is tested on has a gap with two planes of the grid. Set another `study.test`."
+        )
     generator = torch_generator(seed, "study", "planes", device=compute.device)
     behaviour = []
     for name, filler in fillers.items():

@@ -49,7 +49,9 @@ def evaluate_filling(
     threads: int,
     out_file: Path,
 ) -> None:
-    """Hide every second annotated slice of validation patients' lesions, in the cohort or not, and score how it is filled.
+    """Hide every second annotated slice of validation patients' lesions and score how it is filled.
+
+    Lesions outside the cohort are scored too.
 
     Where validation patients have no lesion with three annotated slices, the record says that there are 0 gaps and
     holds no scores.
