@@ -5,6 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+SHIFTS = np.arange(-0.25, 1.0, 0.1)
+"""How far outlines are moved outwards, in pixels, to tune a method; none makes a tie at an exact midpoint."""
+
 REACH = 6.0
 """Distance in pixels from an outline beyond which clipped fields are constant."""
 

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.special import expit
 
 from explainct.data.annotate.lidc_database import Database, load_database
+from explainct.due.interpolation.classical import SHIFTS
 from explainct.due.interpolation.hidden_slices import HeldOut, hold_out, load_nodules
 from explainct.due.interpolation.slice_scores import dice
 from explainct.due.interpolation_study.classical_methods import OUTLINES, Filler, available_values
@@ -34,9 +35,6 @@ from explainct.runtime.files import write_csv, write_parquet
 
 REFERENCE = "signed_distance_tuned"
 """The method that others are compared with."""
-
-LEVELS = np.arange(-0.25, 1.0, 0.1)
-"""Zero levels that are tried, in pixels that the outline moves outwards; none makes a tie at an exact midpoint."""
 
 SOFTNESS = 1.5
 """Pixels over which a signed distance turns from outside to inside, as a probability."""
@@ -169,9 +167,9 @@ def tune_level(fields: Sequence[np.ndarray], held: Sequence[HeldOut]) -> float:
     truth = [one.truth for one in held]
     scores = [
         np.concatenate([dice(field >= -level, mask) for field, mask in zip(fields, truth, strict=True)]).mean()
-        for level in LEVELS
+        for level in SHIFTS
     ]
-    return float(LEVELS[int(np.argmax(scores))])
+    return float(SHIFTS[int(np.argmax(scores))])
 
 
 def _fill(filler: Filler, held: Sequence[HeldOut]) -> tuple[list[np.ndarray], float]:

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from sklearn.metrics import roc_auc_score
 
-from explainct.due.interpolation.classical import METHODS, signed_distance
+from explainct.due.interpolation.classical import METHODS, SHIFTS, signed_distance
 from explainct.due.interpolation.gaps import ABOVE, BELOW, Gap, hold_out_gaps
 from explainct.due.interpolation.slice_patches import LesionPatches, load_patches
 from explainct.due.interpolation.slice_scores import brier, dice, region_of
@@ -26,8 +26,6 @@ from explainct.seeds import numpy_generator, torch_generator
 HIDE_EVERY = 2
 TUNED_ON = 500
 """Gaps of lesions that teach on which the signed distance is tuned, at most."""
-BIASES = np.arange(-0.25, 1.0, 0.1)
-"""How far outlines are moved outwards, in pixels, to tune the signed distance; none makes a tie at a midpoint."""
 TUNED = "signed_distance_tuned"
 DECIMALS = 6
 
@@ -117,9 +115,9 @@ def tune_bias(taught: Sequence[LesionPatches], seed: int) -> float:
     some = [gaps[number] for number in chosen]
     scores = [
         np.concatenate([dice(signed_distance(_bounds(gap), gap.t, bias=bias), gap.truth) for gap in some]).mean()
-        for bias in BIASES
+        for bias in SHIFTS
     ]
-    return round(float(BIASES[int(np.argmax(scores))]), DECIMALS)
+    return round(float(SHIFTS[int(np.argmax(scores))]), DECIMALS)
 
 
 def score_gaps(
