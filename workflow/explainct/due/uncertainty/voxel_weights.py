@@ -1,20 +1,23 @@
 """Write the voxel weights of lesions, once per annotated volume (DUE, section 4.3)."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pandas as pd
+import torch
 
 from explainct.data.samples.shown_lesions import choose_lesions
-from explainct.due.interpolation.slice_patches import grid_lines, load_patches
-from explainct.due.uncertainty.fill_gaps import load_filler
+from explainct.due.interpolation.slice_patches import LesionPatches, grid_lines, load_patches
+from explainct.due.uncertainty.fill_gaps import Filler, load_filler
 from explainct.due.uncertainty.fill_grid import fill_lesion
 from explainct.due.uncertainty.fill_slices import fill_slices
 from explainct.due.uncertainty.grid_planes import lay_planes
+from explainct.due.uncertainty.neural_process import UncertaintyPredictor
 from explainct.due.uncertainty.published_arrays import mask_as_published, weights_at_published_times
 from explainct.due.uncertainty.train import load_predictor
 from explainct.runtime.device import choose_compute
@@ -79,47 +82,71 @@ def map_weights(
     patches = {lesion.lesion_id: lesion for lesion in loaded}
     filler = load_filler(model_file, settings, compute.device)
     predictor = load_predictor(predictor_file, compute.device)
+    stream = partial(_stream, seed, compute.device)
     log.info("%d lesions", len(lesions))
     with writing_hdf5(out_file) as file, h5py.File(slices_file) as source:
         for done, (_, lesion) in enumerate(lesions.iterrows(), start=1):
             name = lesion.lesion_id
-            arrays = {key: source[name][key][:] for key in ("consensus", "annotated")}
-            z_mm = source[name]["z_mm"][:].astype(np.float64)
+            arrays = {key: source[name][key][:] for key in ("consensus", "annotated", "z_mm")}
             place = {"lesion": lesion, "margin_mm": margin_mm, "grid": grid}
-            planes, lines = lay_planes(**arrays, **place), grid_lines(lesion, margin_mm, grid)
-            filled = fill_lesion(
-                planes,
-                patches[name],
-                lines,
-                filler=filler,
-                mapping=settings["mapping"],
-                generator=torch_generator(seed, "uncertainty", "weights", name, device=compute.device),
+            content = _filled(
+                arrays, place, patches[name], filler=filler, predictor=predictor, settings=settings, stream=stream
             )
-            content = {
-                "nearest": planes.nearest,
-                "annotated": planes.annotated,
-                **filled,
-                "slices": fill_slices(
-                    **arrays,
-                    z_mm=z_mm,
-                    patches=patches[name],
-                    filler=filler,
-                    generator=torch_generator(seed, "uncertainty", "slices", name, device=compute.device),
-                ),
-                "mask_published": mask_as_published(arrays["consensus"], arrays["annotated"], **place),
-                "weight_published_times": weights_at_published_times(
-                    planes,
-                    patches[name],
-                    lines,
-                    predictor=predictor,
-                    generator=torch_generator(seed, "uncertainty", "published_times", name, device=compute.device),
-                ),
-            }
             group = file.create_group(name)
             for key, values in content.items():
                 group.create_dataset(key, data=values, compression="gzip")
             if done % LOG_EVERY == 0 or done == len(lesions):
                 log.info("lesion %d/%d", done, len(lesions))
+
+
+def _stream(seed: int, device: torch.device, purpose: str, lesion_id: str) -> torch.Generator:
+    return torch_generator(seed, "uncertainty", purpose, lesion_id, device=device)
+
+
+def _filled(
+    arrays: Mapping[str, np.ndarray],
+    place: Mapping[str, Any],
+    patches: LesionPatches,
+    *,
+    filler: Filler,
+    predictor: UncertaintyPredictor,
+    settings: Mapping[str, Any],
+    stream: Callable[[str, str], torch.Generator],
+) -> dict[str, np.ndarray]:
+    """Return the arrays that are written of a lesion, given its slices and where its grid lies.
+
+    Args:
+        arrays: `consensus`, `annotated` and `z_mm` of the lesion's box.
+        place: `lesion`, its row of `lesions.parquet`, `margin_mm` and `grid`.
+        patches: its annotated slices.
+        filler: what fills the gaps.
+        predictor: the uncertainty predictor.
+        settings: `mapping` is used.
+        stream: returns the random stream of a purpose and a lesion.
+    """
+    name, known = patches.lesion_id, {key: arrays[key] for key in ("consensus", "annotated")}
+    planes, lines = lay_planes(**known, **place), grid_lines(**place)
+    filled = fill_lesion(
+        planes, patches, lines, filler=filler, mapping=settings["mapping"], generator=stream("weights", name)
+    )
+    slices = fill_slices(
+        **known,
+        z_mm=arrays["z_mm"].astype(np.float64),
+        patches=patches,
+        filler=filler,
+        generator=stream("slices", name),
+    )
+    weights = weights_at_published_times(
+        planes, patches, lines, predictor=predictor, generator=stream("published_times", name)
+    )
+    return {
+        "nearest": planes.nearest,
+        "annotated": planes.annotated,
+        **filled,
+        "slices": slices,
+        "mask_published": mask_as_published(**known, **place),
+        "weight_published_times": weights,
+    }
 
 
 def training_ids(samples: pd.DataFrame, shard: int) -> list[str]:
