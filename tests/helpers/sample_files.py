@@ -23,7 +23,7 @@ def plan_samples(
 ) -> None:
     """Write the splits and the samples of a table of lesions, under settings of both.
 
-    Without a file of slices no scan may have two lesions.
+    Without a file of slices no scan may have two lesions. Blocks are by all outlines where settings say nothing else.
     """
     shares = {name: value for name, value in settings.items() if name in SPLIT}
     others = {name: settings[name] for name in ("margin_mm", "negatives_per_lesion")}
@@ -37,6 +37,7 @@ def plan_samples(
         splits_file=splits_file,
         samples_file=samples_file,
         negatives=settings.get("negatives", "published"),
+        training_outlines=settings.get("training_outlines", "all"),
         shards=shards,
         seed=seed,
         **others,

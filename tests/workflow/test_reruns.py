@@ -17,9 +17,9 @@ MAPS = {"explain_classifier", "figure_4", "reliability_figure", "browse_lesions"
 TRAINING = {"train_classifier", "plot_progress"} | MAPS
 WEIGHTS = {"map_weights", "fill_browsed", "list_shards", "filled_gap_figure"} | TRAINING
 PREDICTOR = {"train_uncertainty", "evaluate_filling"} | WEIGHTS
-VARIANCE = {"sample_variance"} | PREDICTOR
+VARIANCE = {"sample_variance", "count_taught"} | PREDICTOR
 INTERPOLATOR = {"train_interpolator"} | VARIANCE
-SAMPLES = {"list_samples", "cohort_flow", "extract_crops", "probe_confounders"} | WEIGHTS
+SAMPLES = {"list_samples", "cohort_flow", "extract_crops", "probe_confounders", "count_taught"} | WEIGHTS
 SPLITS = {"split_patients"} | SAMPLES | INTERPOLATOR
 LESIONS = {"extract_annotations"} | SPLITS
 SERIES = {"index_series"} | LESIONS
@@ -29,6 +29,7 @@ SETTINGS: dict[str, tuple[dict[str, dict[str, Any]], set[str]]] = {
     "grid": ({"samples": {"grid": [16, 32, 16]}}, WEIGHTS),
     "margin": ({"samples": {"margin_mm": 3}}, {"make_demo_cohort"} | SERIES),
     "negatives": ({"samples": {"negatives_per_lesion": 2}}, SAMPLES),
+    "outlines that set training samples": ({"samples": {"training_outlines": "all"}}, SAMPLES),
     "share of training patients": ({"samples": {"train": 0.5}}, SPLITS),
     "scans per shard": ({"samples": {"scans_per_shard": 4}}, SAMPLES),
     "consensus": ({"annotate": {"consensus": 0.75}}, LESIONS),
@@ -39,8 +40,8 @@ SETTINGS: dict[str, tuple[dict[str, dict[str, Any]], set[str]]] = {
     "what fills gaps": ({"uncertainty": {"filled_by": "diffusion"}}, {"evaluate_filling"} | WEIGHTS),
     "epochs of the predictor": ({"uncertainty": {"epochs": 3}}, PREDICTOR),
     "mapping": ({"uncertainty": {"mapping": "published"}}, WEIGHTS),
-    "a seed more": ({"train": {"seeds": [0, 1, 2]}}, TRAINING),
-    "a seed less": ({"train": {"seeds": [0]}}, MAPS | {"plot_progress"}),
+    "a seed more": ({"train": {"seeds": [0, 1, 2]}}, TRAINING | {"count_taught"}),
+    "a seed less": ({"train": {"seeds": [0]}}, MAPS | {"plot_progress", "count_taught"}),
     "a lambda of seven digits": ({"train": {"lambda": 1000000}}, TRAINING),
     "a lambda of eight decimals": ({"train": {"lambda": 0.12345678}}, TRAINING),
     "a method more": (

@@ -235,7 +235,7 @@ def evaluation_arguments(wildcards):
         "task": TASK,
         "sees": methods.METHODS[wildcards.method].sees,
         "threshold": config["evaluate"]["threshold"],
-        "reading": pick("samples", "margin_mm", "grid"),
+        "reading": pick("samples", "grid"),
     }
 
 
@@ -286,7 +286,7 @@ SAMPLES = {
     "samples_file": "<results>/samples/samples.parquet",
     "crops_file": "<results>/samples/shards.csv",
 }
-READING = pick("samples", "margin_mm", "grid", "intensity", "window", "cue")
+READING = pick("samples", "grid", "intensity", "window", "cue")
 # The code of every rule, with what some import by name.
 CODE = {
     **all_hashes(),

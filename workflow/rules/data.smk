@@ -202,7 +202,11 @@ rule list_samples:
         **asks("list_samples"),
     params:
         arguments={
-            **pick("samples", "margin_mm", "negatives_per_lesion", "negatives"),
+            **pick(
+                "samples",
+                *("margin_mm", "negatives_per_lesion", "negatives"),
+                "training_outlines",
+            ),
             "shards": len(SHARDS),
             "seed": config["seed"],
         },
@@ -238,7 +242,9 @@ rule cohort_flow:
         **asks("cohort_flow"),
     params:
         arguments={
-            **pick("samples", "margin_mm", "negatives_per_lesion", "negatives"),
+            **pick(
+                "samples", "negatives_per_lesion", "negatives", "training_outlines"
+            ),
             "cohort": COHORT,
         },
         code=code_hash("cohort_flow"),

@@ -25,6 +25,7 @@ def index_ours(task: Task) -> Callable[[], bytes]:
     from explainct.data.ingest.dicom_index import index_dicom
 
     def read() -> bytes:
+        """Return the names of the files of the first series, a line each."""
         table = index_dicom(Path(task["folder"]), exclude=[], on_problem="stop")
         return "\n".join(table.files[0]).encode()
 
@@ -36,6 +37,7 @@ def index_other(task: Task) -> Callable[[], bytes]:
     import SimpleITK as sitk
 
     def read() -> bytes:
+        """Return the names of the files that SimpleITK finds, a line each."""
         files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(task["folder"])
         return "\n".join(Path(file).name for file in files).encode()
 
@@ -61,6 +63,7 @@ def crop_other(task: Task) -> Callable[[], bytes]:
     box = tuple(slice(start, stop) for start, stop in zip(task["start"], task["stop"], strict=True))
 
     def read() -> bytes:
+        """Return the voxels of the box as int16, in HU."""
         image = reader.Execute()
         return sitk.GetArrayViewFromImage(image)[box].astype("int16").tobytes()
 
@@ -80,6 +83,7 @@ def measure(read: Callable[[], bytes], folder: str) -> dict[str, Any]:
     opened = set()
 
     def note(event: str, arguments: tuple) -> None:
+        """Note the file of an audit event, where it opens one of the folder."""
         if event == "open" and str(arguments[0]).startswith(folder):
             opened.add(str(arguments[0]))
 

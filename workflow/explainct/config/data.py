@@ -68,6 +68,11 @@ class Samples(Settings):
     negatives: Literal["published", "clean"] = Field(
         "published", description="Neighbours that hold voxels of another lesion: kept (published), or left out (clean)."
     )
+    training_outlines: Literal["kept", "all"] = Field(
+        "kept",
+        description="Outlines that set blocks, crops and neighbours of training lesions: those of slices that "
+        "`annotate.keep_every` does not drop, or all. All others are set by all outlines.",
+    )
     train: OpenFraction = Field(0.3, description="Share of patients for training (published: 0.1).")
     validation: OpenFraction = Field(
         0.13, description="Share of patients for validation (published: 0.3); the rest is for testing."

@@ -25,9 +25,9 @@ def cohort_flow(
     lesions_file: Path,
     samples_file: Path,
     slices_file: Path,
-    margin_mm: float,
     negatives_per_lesion: int,
     negatives: Literal["published", "clean"],
+    training_outlines: Literal["kept", "all"],
     cohort: str,
     csv: Path,
     png: Path,
@@ -40,9 +40,9 @@ def cohort_flow(
         lesions_file: the table `annotate/lesions.parquet`.
         samples_file: the table `samples/samples.parquet`.
         slices_file: the file `annotate/slices.h5`.
-        margin_mm: margin around a lesion's box in mm.
         negatives_per_lesion: most neighbouring blocks of a lesion.
         negatives: which of them may be drawn: all (`published`), or those without a voxel of another lesion (`clean`).
+        training_outlines: outlines that set the samples of training lesions: those of kept slices, or all.
         cohort: the cohort in words, for the title.
         csv: becomes the table of `explainct.data.annotate.cohort_flow.count_flow`.
         png: picture for the report.
@@ -51,9 +51,9 @@ def cohort_flow(
     tables = [pd.read_parquet(path) for path in (scans_file, lesions_file, samples_file)]
     flow = count_flow(
         *tables,
-        margin_mm=margin_mm,
         negatives_per_lesion=negatives_per_lesion,
         negatives=negatives,
+        training_outlines=training_outlines,
         slices_file=slices_file,
     )
     write_csv(flow, csv)

@@ -106,14 +106,17 @@ class _Reader(ast.NodeTransformer):
         self.names: set[str] = set()
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        """Return the statement, or nothing where it is a string."""
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if is_text else node
 
     def visit_Import(self, node: ast.Import) -> ast.Import:
+        """Note the modules that are imported."""
         self.names.update(alias.name for alias in node.names)
         return node
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
+        """Note the module, and its names, which may be modules too."""
         if node.module:
             self.names.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
         return node

@@ -116,6 +116,7 @@ def growing(first: int) -> Callable[[Any, int], int]:
     """Return a function of wildcards and attempt that asks for `first`, twice as much the second time, and so on."""
 
     def amount(wildcards: Any, attempt: int) -> int:  # noqa: ARG001
+        """Return what an attempt, counted from 1, asks for."""
         return first * attempt
 
     return amount

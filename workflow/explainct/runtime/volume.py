@@ -34,6 +34,15 @@ class Box:
         """Return the box moved by `offset` voxels (k, i, j)."""
         return Box(tuple(np.add(self.start, offset).tolist()), tuple(np.add(self.stop, offset).tolist()))
 
+    def overlap(self, other: "Box") -> "Box":
+        """Return what two boxes have in common; a box of no voxel where that is nothing."""
+        start, stop = np.maximum(self.start, other.start), np.minimum(self.stop, other.stop)
+        return Box(tuple(start.tolist()), tuple(np.maximum(start, stop).tolist()))
+
+    def seen_from(self, other: "Box") -> "Box":
+        """Return the box in indices that count from the first voxel of another one."""
+        return self.shifted(tuple(np.negative(other.start).tolist()))
+
     def inside(self, shape: tuple[int, int, int]) -> bool:
         """Tell whether the box lies wholly in an array of `shape` voxels."""
         return min(self.start) >= 0 and all(stop <= size for stop, size in zip(self.stop, shape, strict=True))

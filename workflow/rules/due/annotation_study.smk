@@ -74,7 +74,7 @@ rule rate_annotations:
     params:
         arguments={
             "conditions": ANNOTATIONS,
-            "reading": pick("samples", "margin_mm", "grid"),
+            "reading": pick("samples", "grid"),
             "seed": config["seed"],
         },
         code=code_hash("rate_annotations"),

@@ -175,7 +175,7 @@ rule evaluate_filling:
 
 
 WEIGHTS = {
-    **pick("samples", "margin_mm", "grid"),
+    **pick("samples", "grid"),
     **pick("interpolate", "size"),
     "settings": {**FILLED_BY, **pick("uncertainty", "mapping")},
     "seed": config["seed"],

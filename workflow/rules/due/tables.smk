@@ -42,6 +42,36 @@ rule table_1:
         "../../scripts/table_1.py"
 
 
+rule count_taught:
+    """Count the lesions and slices that taught interpolator, uncertainty predictor and classifiers."""
+    input:
+        lesions_file=ANNOTATED["lesions_file"],
+        splits_file=ANNOTATED["splits_file"],
+        samples_file=SAMPLES["samples_file"],
+        variance_file=rules.sample_variance.output.out_file,
+    output:
+        csv=report(
+            "<results>/due/tables/taught.csv",
+            caption="../../report/due/taught.rst",
+            category="Training",
+            labels={"result": "Lesions and slices that taught (CSV)"},
+        ),
+    log:
+        "<logs>/count_taught.log",
+    benchmark:
+        "<benchmarks>/count_taught.tsv"
+    conda:
+        "../../../envs/explainct.yaml"
+    threads: 1
+    resources:
+        **asks("count_taught"),
+    params:
+        arguments={"taught_by": TAUGHT_BY, **pick("train", "samples", "seeds")},
+        code=code_hash("count_taught"),
+    script:
+        "../../scripts/count_taught.py"
+
+
 rule compare_methods:
     """Compare each method with the reference on the same test patients."""
     input:

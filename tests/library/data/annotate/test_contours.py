@@ -18,7 +18,7 @@ from explainct.data.annotate.consensus import consensus, reader_masks
 from explainct.data.annotate.lidc_database import Database
 from explainct.data.annotate.lidc_lesions import extract_contours
 from explainct.data.ingest.scan_space import mean_step
-from explainct.data.samples.blocks import lesion_box
+from explainct.data.samples.blocks import KEPT, lesion_box
 from explainct.errors import UserError
 
 FIRST = 12  # LIDC-IDRI-0001: one lesion
@@ -26,7 +26,9 @@ SEVERAL = 530  # LIDC-IDRI-0524: several lesions
 EMPTY = 520  # LIDC-IDRI-0514: no lesion
 COLUMNS = (
     "lesion_id patient_id series_uid label readers malignancy spacing_z spacing_y spacing_x scan_slices scan_rows "
-    "scan_columns scan_z_mm k_start i_start j_start k_stop i_stop j_stop slices annotated_slices in_cohort reason"
+    "scan_columns scan_z_mm k_start i_start j_start k_stop i_stop j_stop "
+    "kept_k_start kept_i_start kept_j_start kept_k_stop kept_i_stop kept_j_stop "
+    "slices annotated_slices in_cohort reason"
 )
 
 
@@ -111,6 +113,26 @@ def test_arrays_and_table_agree_for_all_lesions(extract, scans):
             assert not (annotated & ~filled).any()
             if not row["in_cohort"]:
                 np.testing.assert_array_equal(annotated, filled)
+
+
+@pytest.mark.parametrize("keep_every", [1, 2, 1000])
+def test_the_kept_box_is_around_all_outlines_but_those_of_dropped_slices(extract, scans, small, keep_every):
+    lesions, slices_file = extract(series_table(scans[FIRST]), keep_every=keep_every)
+    row = lesions[lesions["in_cohort"]].iloc[0]
+    with h5py.File(slices_file) as file:
+        group = file[row["lesion_id"]]
+        filled, annotated = group["consensus"][:].any(axis=(1, 2)), group["annotated"][:]
+    contours = [contour for annotation in small.annotations[FIRST] for contour in annotation.contours]
+    dropped = set(row["k_start"] + np.flatnonzero(filled & ~annotated))
+    points = np.concatenate([contour.points for contour in contours if contour.k not in dropped])
+    assert bool(dropped) == (keep_every > 1)
+    kept, box = lesion_box(row, KEPT), lesion_box(row)
+    assert kept.start[1:] == tuple(points.min(axis=0))
+    assert kept.stop[1:] == tuple(points.max(axis=0) + 1)
+    assert (kept.start[0], kept.stop[0]) == (box.start[0], box.stop[0])
+    assert (kept == box) == (keep_every == 1)
+    others = lesions[~lesions["in_cohort"]]
+    assert all(lesion_box(other, KEPT) == lesion_box(other) for _, other in others.iterrows())
 
 
 def test_same_bytes_twice(extract, scans):

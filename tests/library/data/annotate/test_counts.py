@@ -8,6 +8,7 @@ from explainct.data.annotate.cohort_flow import count_flow
 from explainct.data.annotate.lidc_counts import count_cohort
 from explainct.data.annotate.lidc_database import Database
 from explainct.data.annotate.lidc_lesions import extract_contours
+from explainct.data.samples.blocks import KEPT
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +72,11 @@ def row(scan):
 
 
 def test_every_loss_has_a_reason_and_the_counts_add_up(cohort):
-    settings = {"margin_mm": 0, "negatives_per_lesion": 26, "negatives": "published"}
-    samples = pd.DataFrame(
-        {"sample_id": ["a-p", "a-n01", "a-n02", "a-n03"], "other_lesion": [False, False, True, False]}
-    )
+    settings = {"negatives_per_lesion": 26, "negatives": "published", "training_outlines": "all"}
+    blocks = cohort["lesions"][cohort["lesions"]["in_cohort"]]
+    blocks = blocks.assign(sample_id=blocks["lesion_id"] + "-p", split="test", other_lesion=False)
+    around = {"sample_id": ["a-n01", "a-n02", "a-n03"], "label": 0, "other_lesion": [False, True, False]}
+    samples = pd.concat([blocks, pd.DataFrame(around | {"lesion_id": "a", "split": "test"})])
     flow = count_flow(cohort["scans"], cohort["lesions"], samples, slices_file=cohort["slices_file"], **settings)
     for _, rows in flow.groupby("unit"):
         found, lost, kept = (rows.loc[rows["event"] == event, "count"].sum() for event in ("found", "lost", "kept"))
@@ -95,7 +97,8 @@ def test_every_loss_has_a_reason_and_the_counts_add_up(cohort):
 
 @pytest.mark.parametrize("negatives", ["published", "clean"])
 @pytest.mark.parametrize("most", [3, 26])
-def test_blocks_kept_are_the_samples(cohort, tmp_path, negatives, most):
+@pytest.mark.parametrize("training_outlines", ["kept", "all"])
+def test_blocks_kept_are_the_samples(cohort, tmp_path, negatives, most, training_outlines):
     """A lesion of the scan is laid beside another one, so that some neighbours hold its voxels."""
     lesions = cohort["lesions"].copy()
     own = lesions.index[lesions["in_cohort"]]
@@ -105,14 +108,20 @@ def test_blocks_kept_are_the_samples(cohort, tmp_path, negatives, most):
     for axis in "kij":
         length = lesions.loc[other, f"{axis}_stop"] - lesions.loc[other, f"{axis}_start"]
         start = lesions.loc[one, f"{axis}_stop" if axis == "j" else f"{axis}_start"]
-        lesions.loc[other, [f"{axis}_start", f"{axis}_stop"]] = start, start + length
+        for prefix in ("", KEPT):
+            lesions.loc[other, [f"{prefix}{axis}_start", f"{prefix}{axis}_stop"]] = start, start + length
     lesions.to_parquet(tmp_path / "lesions")
-    settings = {"margin_mm": 0, "negatives_per_lesion": most, "negatives": negatives}
+    settings = {
+        "margin_mm": 0,
+        "negatives_per_lesion": most,
+        "negatives": negatives,
+        "training_outlines": training_outlines,
+    }
     split = {"train": 0.4, "validation": 0.3, "always_test": []}
     files = {f"{name}_file": tmp_path / name for name in ("lesions", "samples", "splits")}
     plan_samples(settings=split | settings, shards=1, seed=0, slices_file=cohort["slices_file"], **files)
     samples = pd.read_parquet(tmp_path / "samples")
-    flow = count_flow(cohort["scans"], lesions, samples, slices_file=cohort["slices_file"], **settings)
+    flow = count_flow(cohort["scans"], lesions, samples, slices_file=cohort["slices_file"], **counting(settings))
     blocks = flow[flow["unit"] == "blocks"]
     found, kept = (blocks.loc[blocks["event"] == event, "count"].item() for event in ("found", "kept"))
     assert kept == len(samples)
@@ -131,11 +140,15 @@ def test_blocks_kept_are_the_samples(cohort, tmp_path, negatives, most):
         assert clean["lost"] == every[holding]
 
 
+def counting(settings):
+    """Return those of the settings that the flow reads."""
+    return {name: settings[name] for name in ("negatives_per_lesion", "negatives", "training_outlines")}
+
+
 def plan_all_clean(tmp_path, settings, cohort, files):
     """Return what is lost of the blocks where all clean neighbours are drawn, by its reason."""
     settings = settings | {"negatives": "clean"}
     plan_samples(settings=settings, shards=1, seed=0, slices_file=cohort["slices_file"], **files)
     lesions, samples = (pd.read_parquet(tmp_path / name) for name in ("lesions", "samples"))
-    drawing = {name: settings[name] for name in ("margin_mm", "negatives_per_lesion", "negatives")}
-    flow = count_flow(cohort["scans"], lesions, samples, slices_file=cohort["slices_file"], **drawing)
+    flow = count_flow(cohort["scans"], lesions, samples, slices_file=cohort["slices_file"], **counting(settings))
     return flow[(flow["unit"] == "blocks") & (flow["event"] == "lost")].set_index("reason")["count"]

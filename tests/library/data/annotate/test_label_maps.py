@@ -12,12 +12,14 @@ from explainct.data.annotate.label_map_lesions import extract_labels
 from explainct.data.ingest.dicom_index import index_dicom
 from explainct.data.ingest.label_maps import match_msd_labels, match_nih_labels
 from explainct.data.ingest.nifti_io import index_nifti, read_nifti_crop
-from explainct.data.samples.blocks import lesion_box
+from explainct.data.samples.blocks import KEPT, lesion_box
 from explainct.errors import UserError
 
 COLUMNS = (
     "lesion_id patient_id series_uid label readers malignancy spacing_z spacing_y spacing_x scan_slices scan_rows "
-    "scan_columns scan_z_mm k_start i_start j_start k_stop i_stop j_stop slices annotated_slices in_cohort reason"
+    "scan_columns scan_z_mm k_start i_start j_start k_stop i_stop j_stop "
+    "kept_k_start kept_i_start kept_j_start kept_k_stop kept_i_stop kept_j_stop "
+    "slices annotated_slices in_cohort reason"
 )
 
 
@@ -118,6 +120,21 @@ def test_annotated_slices_are_thinned_out(extract, series, keep_every):
     expected = [min(n, len({*range(0, n, keep_every), n - 1})) for n in tumours.slices]
     assert tumours.annotated_slices.tolist() == expected
     assert lesions.query("label == 0").annotated_slices.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("keep_every", [1, 99])
+def test_the_tumour_of_dropped_slices_does_not_set_the_kept_box(extract, series, folders, keep_every):
+    lesions, slices_file = extract(series, keep_every)
+    scans = {row["series_uid"]: row for row in series.to_dict("records")}
+    with h5py.File(slices_file) as file:
+        for _, lesion in lesions.iterrows():
+            group, label = file[lesion.lesion_id], whole_label(folders, scans[lesion.series_uid])
+            tumour, box = group["consensus"][:] > 0, lesion_box(lesion)
+            label[box.slices][tumour & ~group["annotated"][:][:, None, None]] = 0
+            kept = lesion_box(lesion, KEPT)
+            assert kept.start == tuple(np.argwhere(label).min(axis=0))
+            assert kept.stop == tuple(np.argwhere(label).max(axis=0) + 1)
+            assert keep_every > 1 or kept == box
 
 
 def test_rejected_scans_and_other_archives_have_no_row(extract, series):

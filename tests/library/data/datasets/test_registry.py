@@ -22,7 +22,7 @@ from explainct.data.download.manifest import MANIFESTS
 from explainct.data.ingest.dicom_index import index_dicom
 from explainct.data.ingest.dicom_io import write_ct_series
 from explainct.data.ingest.index_series import index_series
-from explainct.data.samples.blocks import box_columns
+from explainct.data.samples.blocks import KEPT, box_columns
 from explainct.data.samples.crops import extract_crops
 from explainct.data.samples.reader import SampleReader
 from explainct.errors import UserError
@@ -143,7 +143,7 @@ def extract_toy(*, series, folders, lesions_file, slices_file, scans_file, setti
         for scan in series.to_dict("records"):
             box = Box(**json.loads((folders["toy"] / f"{scan['series_uid']}.json").read_text()))
             mask = np.ones(box.shape, np.uint8)
-            counts = write_slices(
+            counts, _ = write_slices(
                 file.create_group(scan["patient_id"]),
                 readers=mask[None],
                 consensus=mask,
@@ -156,7 +156,8 @@ def extract_toy(*, series, folders, lesions_file, slices_file, scans_file, setti
             size["scan_z_mm"] = scan["z_mm"]
             same = {name: scan[name] for name in ("patient_id", "series_uid")}
             state = {"label": 1, "readers": 1, "malignancy": np.nan, "in_cohort": True, "reason": ""}
-            rows.append({"lesion_id": scan["patient_id"], **same, **size, **state, **box_columns(box), **counts})
+            boxes = box_columns(box) | box_columns(box, KEPT)
+            rows.append({"lesion_id": scan["patient_id"], **same, **size, **state, **boxes, **counts})
     write_parquet(pd.DataFrame(rows), lesions_file)
     write_parquet(series[["series_uid", "patient_id", "reason"]].assign(used=True), scans_file)
 

@@ -22,7 +22,7 @@ from explainct.data.samples.resample import (
     slice_minmax,
     window_hu,
 )
-from explainct.data.samples.sample_table import samples_of
+from explainct.data.samples.sample_table import holding_others, read_others, samples_of
 from explainct.data.samples.splits import draw_splits, training_subset
 from explainct.errors import UserError
 from explainct.runtime.volume import Box
@@ -210,7 +210,7 @@ def test_samples_are_blocks_and_neighbours_of_equal_size(cohort):
 
 def test_a_normal_organ_is_one_sample_without_neighbours():
     organ = lesions_table(1).assign(label=0).iloc[0]
-    (sample,) = samples_of(organ, 0, 26, 0)
+    (sample,) = samples_of(organ, lesion_box(organ), 26, 0)
     assert (sample["sample_id"], sample["label"]) == ("P0-s0-n0-n", 0)
     assert lesion_box(pd.Series(sample)) == lesion_box(organ)
 
@@ -223,7 +223,8 @@ def test_neighbours_that_hold_another_lesion_are_marked_and_left_out_on_demand()
     # The box of this one reaches into the neighbours, its voxels do not.
     beyond = (Box((12, 91, 190), (16, 100, 220)), np.zeros((4, 9, 30), np.uint8))
     published, clean = (
-        samples_of(lesion, 0, 26, 0, others=[beside, beyond], negatives=kind) for kind in ("published", "clean")
+        samples_of(lesion, lesion_box(lesion), 26, 0, others=[beside, beyond], negatives=kind)
+        for kind in ("published", "clean")
     )
     (marked,) = (sample for sample in published if sample["other_lesion"])
     assert lesion_box(pd.Series(marked)) == beside[0]
@@ -240,9 +241,36 @@ def test_a_marked_neighbour_holds_a_voxel_of_the_lesion_in_the_scan(seed):
     other = (Box(tuple(start.tolist()), tuple((start + mask.shape).tolist())), mask)
     scan = np.zeros((30, 512, 512), np.uint8)
     scan[other[0].slices] = mask
-    for sample in samples_of(lesion, 0, 26, 0, others=[other]):
+    for sample in samples_of(lesion, lesion_box(lesion), 26, 0, others=[other]):
         if sample["label"] == 0:
             assert sample["other_lesion"] == scan[lesion_box(pd.Series(sample)).slices].any()
+
+
+@pytest.mark.parametrize(("kept", "marked"), [(True, False), (False, True)])
+def test_a_dropped_slice_marks_no_neighbour_of_a_training_lesion(tmp_path, kept, marked):
+    one, other = (lesions_table(2).iloc[number] for number in (0, 1))
+    lesions = pd.DataFrame([one, other]).assign(i_start=[100, 109], i_stop=[109, 118])
+    consensus = np.zeros((4, 9, 11), np.uint8)
+    consensus[:, 4, 4] = 1
+    with h5py.File(tmp_path / "slices.h5", "w") as file:
+        file[f"{other.lesion_id}/annotated"] = [True, False, True, True]
+        file[f"{other.lesion_id}/consensus"] = consensus
+        (found,) = read_others(file, one, lesions, kept=kept)
+        np.testing.assert_array_equal(found[1], consensus)
+        consensus[1, 8, 8] = 1  # on the slice that is dropped
+        file[f"{other.lesion_id}/consensus"][:] = consensus
+        (found,) = read_others(file, one, lesions, kept=kept)
+    corner = {0: Box((13, 117, 208), (14, 118, 209))}
+    assert bool(holding_others(corner, [found])) == marked
+
+
+def test_a_mask_is_cut_at_a_smaller_block():
+    lesion = lesions_table(1).iloc[0]
+    consensus = np.random.default_rng(0).integers(0, 2, (4, 9, 11)).astype(np.uint8)
+    mask = paste(consensus, lesion, Box((12, 102, 190), (16, 104, 205)))
+    np.testing.assert_array_equal(mask[:, :, 10:], consensus[:, 2:4, :5])
+    assert not mask[:, :, :10].any()
+    assert not paste(consensus, lesion, Box((0, 0, 0), (4, 9, 11))).any()
 
 
 def test_no_lesion_in_the_cohort_is_a_clear_error(tmp_path):

@@ -328,7 +328,7 @@ def test_patches_on_the_grid_equal_the_block_on_the_grid(dataset, margin_mm, lin
         consensus = file["P0-s0-n0"]["consensus"][:]
     block = block_of(row, margin_mm)
     mask = paste(consensus, row, block)
-    on_grid = from_patches(lesion.patches, lesion.place, *grid_lines(row, margin_mm, (16, *lines)))
+    on_grid = from_patches(lesion.patches, lesion.place, *grid_lines(row, block, (16, *lines)))
     # As many planes as slices: the planes are the slices.
     trilinear = resize_image(mask, (len(mask), *lines))[row.k_start - block.start[0] :][:7]
     np.testing.assert_allclose(on_grid, trilinear, atol=1e-5)

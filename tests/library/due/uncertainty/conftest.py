@@ -27,7 +27,8 @@ def cohort(tmp_path: Path) -> SimpleNamespace:
     lesions.to_parquet(files.lesions_file)
     split = ["train", "train", "validation", "train", "test", "train"]
     pd.DataFrame({"patient_id": lesions["patient_id"], "split": split}).to_parquet(files.splits_file)
-    samples = lesions[["lesion_id", "patient_id"]].assign(split=split, shard=[0, 1, 0, 1, 0, 0])
+    boxes = [f"{axis}_{end}" for end in ("start", "stop") for axis in "kij"]
+    samples = lesions[["lesion_id", "patient_id", *boxes]].assign(split=split, shard=[0, 1, 0, 1, 0, 0])
     parts = [
         samples.assign(label=label, sample_id=samples["lesion_id"] + end) for label, end in ((1, "-p"), (0, "-n00"))
     ]

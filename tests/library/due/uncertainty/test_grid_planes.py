@@ -33,9 +33,8 @@ def every(step):
 
 
 def lay(lesion, annotated, depth):
-    return lay_planes(
-        consensus=ellipsoid(1), annotated=annotated, lesion=lesion, margin_mm=MARGIN_MM, grid=(depth, 10, 12)
-    )
+    block = block_of(lesion, MARGIN_MM)
+    return lay_planes(consensus=ellipsoid(1), annotated=annotated, lesion=lesion, block=block, grid=(depth, 10, 12))
 
 
 def even_planes(lesion, annotated, depth):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lesion_examples import INTERPOLATE, SLICES, ellipsoid, lesion_row, untrained_predictor
 
 from explainct.benchmarks.published_losses import due_mask, due_query_times, due_weights
+from explainct.data.samples.blocks import lesion_box
 from explainct.data.samples.resample import block_of, paste
 from explainct.due.interpolation.slice_patches import from_patches, grid_lines, load_patches
 from explainct.due.uncertainty.fill_gaps import predict_gaps
@@ -20,6 +21,7 @@ from explainct.due.uncertainty.grid_planes import lay_planes
 from explainct.due.uncertainty.published_arrays import at_published_times, mask_as_published, weights_at_published_times
 
 LESION = pd.Series(lesion_row(1))
+BLOCK = lesion_box(LESION)
 CONSENSUS = ellipsoid(1).astype(np.uint8)
 
 
@@ -28,7 +30,7 @@ def planes_of(annotated, grid):
         consensus=np.ones_like(CONSENSUS),
         annotated=annotated,
         lesion=LESION,
-        margin_mm=0.0,
+        block=BLOCK,
         grid=grid,
     )
 
@@ -45,7 +47,7 @@ def weights_of(planes, patches, grid):
     return weights_at_published_times(
         planes,
         patches,
-        grid_lines(LESION, 0.0, grid),
+        grid_lines(LESION, BLOCK, grid),
         predictor=untrained_predictor(),
         generator=torch.Generator().manual_seed(3),
     )
@@ -64,7 +66,7 @@ def test_weights_are_those_of_the_restatement_at_its_times(cohort, depth):
     answers = predict_gaps(untrained_predictor(), gaps, "draw", torch.Generator().manual_seed(3))
     variance = np.zeros(grid)
     variances = torch.cat([answer.variance for answer in answers])
-    variance[planes.missing] = from_patches(variances, patches.place, *grid_lines(LESION, 0.0, grid))
+    variance[planes.missing] = from_patches(variances, patches.place, *grid_lines(LESION, BLOCK, grid))
     np.testing.assert_allclose(own, due_weights(torch.from_numpy(variance), SLICES), atol=1e-3)
     assert (own == 1).all((1, 2)).sum() == SLICES
     for lower in np.unique(planes.lower):
@@ -93,19 +95,20 @@ def test_one_annotated_slice_has_weight_one_everywhere(cohort):
 @given(depth=st.integers(2, 70))
 def test_the_mask_of_a_wholly_annotated_lesion_is_the_restated_one(margin_mm, depth):
     grid = (depth, 16, 32)
-    own = mask_as_published(CONSENSUS, np.ones(SLICES, bool), lesion=LESION, margin_mm=margin_mm, grid=grid)
-    block = paste(CONSENSUS, LESION, block_of(LESION, margin_mm))
+    block = block_of(LESION, margin_mm)
+    own = mask_as_published(CONSENSUS, np.ones(SLICES, bool), lesion=LESION, block=block, grid=grid)
+    mask = paste(CONSENSUS, LESION, block)
     assert own.dtype == np.uint8
     np.testing.assert_array_equal(
-        own, torch.nn.functional.interpolate(torch.from_numpy(block)[None, None].float(), grid, mode="nearest")[0, 0]
+        own, torch.nn.functional.interpolate(torch.from_numpy(mask)[None, None].float(), grid, mode="nearest")[0, 0]
     )
     if depth & (depth - 1) == 0:
-        np.testing.assert_array_equal(own, due_mask(torch.from_numpy(block), grid))
+        np.testing.assert_array_equal(own, due_mask(torch.from_numpy(mask), grid))
 
 
 def test_slices_that_are_not_annotated_do_not_matter_to_the_mask():
     annotated = np.isin(np.arange(SLICES), [3, 5, 10])
-    options = {"lesion": LESION, "margin_mm": 0.0, "grid": (SLICES, *CONSENSUS.shape[1:])}
+    options = {"lesion": LESION, "block": BLOCK, "grid": (SLICES, *CONSENSUS.shape[1:])}
     own = mask_as_published(CONSENSUS, annotated, **options)
     other = np.where(annotated[:, None, None], CONSENSUS, 1 - CONSENSUS)
     np.testing.assert_array_equal(mask_as_published(other, annotated, **options), own)

@@ -98,7 +98,6 @@ def fill(cohort, tmp_path):
             predictor_file=models["predictor"],
             part="0",
             size=own["size"],
-            margin_mm=0.0,
             grid=(12, 8, 8),
             settings=sampling,
             **COMPUTE,

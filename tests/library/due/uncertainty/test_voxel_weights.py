@@ -23,6 +23,7 @@ from lesion_examples import (
 )
 from scipy.ndimage import center_of_mass
 
+from explainct.data.samples.blocks import box_columns
 from explainct.data.samples.resample import block_of, paste, resize_mask
 from explainct.due.interpolation.classical import signed_distance_field
 from explainct.due.interpolation.filling import diffuse_gaps
@@ -90,7 +91,9 @@ GRID = (32, 20, 24)
 
 def planes_of(annotated, consensus=None, grid=GRID):
     consensus = ellipsoid(1) if consensus is None else consensus
-    return lay_planes(consensus=consensus, annotated=annotated, lesion=LESION, margin_mm=MARGIN_MM, grid=grid)
+    return lay_planes(
+        consensus=consensus, annotated=annotated, lesion=LESION, block=block_of(LESION, MARGIN_MM), grid=grid
+    )
 
 
 def every(step):
@@ -157,7 +160,7 @@ def fill(planes, patches, filler=by_predictor, grid=GRID, margin_mm=MARGIN_MM, m
     return fill_lesion(
         planes,
         patches,
-        grid_lines(LESION, margin_mm, grid),
+        grid_lines(LESION, block_of(LESION, margin_mm), grid),
         filler=filler,
         mapping=mapping,
         generator=torch.Generator().manual_seed(0),
@@ -257,7 +260,9 @@ def test_each_plane_is_filled_from_its_own_neighbours(cohort):
     patches = patches_of(cohort, annotated)
     planes = planes_of(annotated, grid=grid)
     # Without a margin the grid's lines are the rows and columns of the box.
-    native = lay_planes(consensus=ellipsoid(1), annotated=annotated, lesion=LESION, margin_mm=0.0, grid=grid)
+    native = lay_planes(
+        consensus=ellipsoid(1), annotated=annotated, lesion=LESION, block=block_of(LESION, 0.0), grid=grid
+    )
     filled = fill(native, patches, by_oracle(5.0, estimate="expectation"), grid=grid, margin_mm=0.0)
     wide = np.pad(ellipsoid(1)[annotated], ((0, 0), (8, 8), (8, 8))).astype(bool)
     fields = np.stack([signed_distance_field(mask)[8:-8, 8:-8].clip(-6, 6) / 6 for mask in wide])
@@ -297,7 +302,9 @@ def test_a_drawn_latent_changes_mean_and_variance_and_repeats(cohort):
 
 def test_planes_beside_an_annotated_slice_hardly_differ_from_it_and_doubt_grows_away_from_it(cohort):
     annotated, grid = every(3), (512, 10, 12)
-    planes = lay_planes(consensus=ellipsoid(1), annotated=annotated, lesion=LESION, margin_mm=0.0, grid=grid)
+    planes = lay_planes(
+        consensus=ellipsoid(1), annotated=annotated, lesion=LESION, block=block_of(LESION, 0.0), grid=grid
+    )
     filled = fill(planes, patches_of(cohort, annotated), grid=grid, margin_mm=0.0)
     for lower in np.unique(planes.lower):
         gap = planes.missing[planes.lower == lower]
@@ -338,9 +345,18 @@ def test_without_a_gap_the_annotation_stays(cohort, annotated):
     assert np.all(filled["weight"] == 1)
 
 
+def lay_blocks(cohort, margin_mm):
+    """Lay the samples' blocks around the lesions' boxes with a margin."""
+    lesions = pd.read_parquet(cohort.lesions_file).set_index("lesion_id")
+    samples = pd.read_parquet(cohort.samples_file)
+    boxes = [box_columns(block_of(lesions.loc[name], margin_mm)) for name in samples["lesion_id"]]
+    samples.assign(**pd.DataFrame(boxes, samples.index)).to_parquet(cohort.samples_file)
+
+
 def run(cohort, out, part="0", filled_by="predictor", **changes):
     predictor_file = out.parent / "predictor.pt"
     save_untrained(predictor_file)
+    lay_blocks(cohort, changes.pop("margin_mm", MARGIN_MM))
     map_weights(
         lesions_file=cohort.lesions_file,
         slices_file=cohort.slices_file,
@@ -349,7 +365,6 @@ def run(cohort, out, part="0", filled_by="predictor", **changes):
         predictor_file=predictor_file,
         part=part,
         browse=changes.pop("browse", 0),
-        margin_mm=changes.pop("margin_mm", MARGIN_MM),
         grid=changes.pop("grid", (16, 12, 20)),
         size=changes.pop("size", INTERPOLATE["size"]),
         settings=INTERPOLATE | UNCERTAINTY | {"filled_by": filled_by} | changes,

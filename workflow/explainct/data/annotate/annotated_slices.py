@@ -48,7 +48,7 @@ def write_slices(
     z_mm: np.ndarray,
     instance_uids: Sequence[str],
     keep_every: int,
-) -> dict[str, int]:
+) -> tuple[dict[str, int], np.ndarray]:
     """Write the arrays of one lesion over its box.
 
     Args:
@@ -60,14 +60,14 @@ def write_slices(
         keep_every: step between annotated slices (see `annotated_slices`).
 
     Returns:
-        The columns `slices` and `annotated_slices` of the lesion's row.
+        The columns `slices` and `annotated_slices` of the lesion's row, and which slices are dropped, bool [K].
     """
     filled = consensus.any(axis=(1, 2))
     annotated = annotated_slices(filled, keep_every)
     write_arrays(
         group, readers=readers, consensus=consensus, annotated=annotated, z_mm=z_mm, instance_uids=instance_uids
     )
-    return {"slices": int(filled.sum()), "annotated_slices": int(annotated.sum())}
+    return {"slices": int(filled.sum()), "annotated_slices": int(annotated.sum())}, filled & ~annotated
 
 
 def write_arrays(

@@ -1,15 +1,15 @@
 """The flow of the cohort: from the series found to the blocks used, with each loss and its reason."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Literal
 
 import h5py
 import pandas as pd
 
-from explainct.data.samples.blocks import neighbours
-from explainct.data.samples.resample import block_of, scan_shape_of
-from explainct.data.samples.sample_table import holding_others, read_others
+from explainct.data.samples.blocks import lesion_box, neighbours
+from explainct.data.samples.resample import scan_shape_of
+from explainct.data.samples.sample_table import holding_others, read_others, set_by_kept
 from explainct.runtime.volume import Box
 
 Row = tuple[str, str, str, int]
@@ -29,9 +29,9 @@ def count_flow(
     lesions: pd.DataFrame,
     samples: pd.DataFrame,
     *,
-    margin_mm: float,
     negatives_per_lesion: int,
     negatives: Literal["published", "clean"],
+    training_outlines: Literal["kept", "all"],
     slices_file: Path,
 ) -> pd.DataFrame:
     """Count what was found, lost and kept of the series, their annotations and lesions, and the blocks of these.
@@ -40,9 +40,9 @@ def count_flow(
         scans: the table `annotate/scans.parquet`.
         lesions: the table `annotate/lesions.parquet`.
         samples: the table `samples/samples.parquet`.
-        margin_mm: margin around a lesion's box in mm.
         negatives_per_lesion: most neighbouring blocks of a lesion.
         negatives: which of them may be drawn: all (`published`), or those without a voxel of another lesion (`clean`).
+        training_outlines: outlines that set the samples of training lesions, as for `list_samples`.
         slices_file: the file `annotate/slices.h5`, which is read for `clean`.
 
     Returns:
@@ -53,8 +53,13 @@ def count_flow(
     used = lesions[lesions["series_uid"].isin(scans.loc[scans["used"], "series_uid"])]
     tumours = used[used["label"] == 1]
     cohort = used[used["in_cohort"]]
-    around = _neighbours(cohort, margin_mm) if negatives_per_lesion else {}
-    holding = _holding(around, lesions, slices_file) if negatives == "clean" else 0
+    around = _neighbours(cohort, samples) if negatives_per_lesion else {}
+    kept = {
+        lesion_id
+        for lesion_id, split in zip(samples["lesion_id"], samples["split"], strict=True)
+        if set_by_kept(split, training_outlines)
+    }
+    holding = _holding(around, lesions, slices_file, kept=kept) if negatives == "clean" else 0
     rows = [
         *_unit("series", pd.Series(1, scans.index), scans["reason"]),
         *_unit("annotations", tumours["readers"], tumours["reason"]),
@@ -76,28 +81,33 @@ def _unit(unit: str, sizes: pd.Series, reasons: pd.Series) -> Iterator[Row]:
     yield unit, "kept", "", int(sizes[reasons == ""].sum())
 
 
-def _neighbours(cohort: pd.DataFrame, margin_mm: float) -> dict[str, dict[int, Box]]:
+def _neighbours(cohort: pd.DataFrame, samples: pd.DataFrame) -> dict[str, dict[int, Box]]:
     """Return the neighbours in the scan of each of the cohort's lesions, which normal organs do not have, by its id."""
+    blocks = samples[samples["label"] == 1].set_index("lesion_id")
     return {
-        lesion.lesion_id: neighbours(block_of(lesion, margin_mm), scan_shape_of(lesion))
+        lesion.lesion_id: neighbours(lesion_box(blocks.loc[lesion.lesion_id]), scan_shape_of(lesion))
         for _, lesion in cohort[cohort["label"] == 1].iterrows()
     }
 
 
-def _holding(around: Mapping[str, Mapping[int, Box]], lesions: pd.DataFrame, slices_file: Path) -> int:
+def _holding(
+    around: Mapping[str, Mapping[int, Box]], lesions: pd.DataFrame, slices_file: Path, *, kept: Set[str]
+) -> int:
     """Return how many neighbours hold voxels of another lesion.
 
     Args:
         around: the neighbours of each lesion by its id, see `_neighbours`.
         lesions: the table `annotate/lesions.parquet`.
         slices_file: the file `annotate/slices.h5`.
+        kept: ids of the lesions whose samples are set by kept slices alone.
     """
     known = lesions[lesions["label"] == 1]
     by_id, by_scan = known.set_index("lesion_id", drop=False), dict(iter(known.groupby("series_uid")))
     with h5py.File(slices_file) as file:
         return sum(
-            len(holding_others(boxes, read_others(file, by_id.loc[name], by_scan[by_id.loc[name].series_uid])))
+            len(holding_others(boxes, read_others(file, lesion, by_scan[lesion.series_uid], kept=name in kept)))
             for name, boxes in around.items()
+            for lesion in [by_id.loc[name]]
         )
 
 

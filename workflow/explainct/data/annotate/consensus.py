@@ -36,14 +36,33 @@ def reader_masks(cluster: Sequence[Annotation], scan: Scan) -> tuple[np.ndarray,
     # A stable sort: the database's order matters among the inclusion outlines of a slice.
     owned.sort(key=lambda pair: not pair[1].included)
     contours = [contour for _, contour in owned]
-    k = nearest_slices(scan.z_mm, np.array([contour.z_mm for contour in contours]))
-    points = np.concatenate([contour.points for contour in contours])
-    start = np.array([k.min(), *points.min(axis=0)])
-    stop = np.array([k.max(), *points.max(axis=0)]) + 1
-    box = Box(tuple(start.tolist()), tuple(stop.tolist()))
+    k, box = _slices_of(contours, scan), outline_box(cluster, scan)
     masks = np.zeros((len(cluster), *box.shape), dtype=np.uint8)
-    _draw(masks, contours, np.array([reader for reader, _ in owned]), k - start[0], corner=start[1:])
+    corner = np.array(box.start[1:])
+    _draw(masks, contours, np.array([reader for reader, _ in owned]), k - box.start[0], corner=corner)
     return masks, box
+
+
+def outline_box(cluster: Sequence[Annotation], scan: Scan, *, without: Sequence[int] = ()) -> Box:
+    """Return the union box of all readers' outline points, in indices (k, i, j) of `scan`.
+
+    Args:
+        cluster: the annotations of one lesion.
+        scan: gives the slices that k counts, as for `reader_masks`.
+        without: slices k whose outlines do not count; not all that are outlined.
+    """
+    contours = [contour for annotation in cluster for contour in annotation.contours]
+    k = _slices_of(contours, scan)
+    counts = ~np.isin(k, without)
+    points = np.concatenate([contour.points for contour, one in zip(contours, counts, strict=True) if one])
+    start = (int(k[counts].min()), *points.min(axis=0).tolist())
+    stop = (int(k[counts].max()), *points.max(axis=0).tolist())
+    return Box(start, tuple(np.add(stop, 1).tolist()))
+
+
+def _slices_of(contours: Sequence[Contour], scan: Scan) -> np.ndarray:
+    """Return the slice of a scan on which each outline lies [C]."""
+    return nearest_slices(scan.z_mm, np.array([contour.z_mm for contour in contours]))
 
 
 def consensus(masks: np.ndarray, level: float) -> np.ndarray:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from explainct.data.annotate.annotated_slices import write_slices
 from explainct.data.ingest.label_maps import TUMOUR, read_label
-from explainct.data.samples.blocks import box_columns
+from explainct.data.samples.blocks import KEPT, box_columns
 from explainct.errors import UserError
 from explainct.runtime.files import write_parquet
 from explainct.runtime.hdf5 import writing_hdf5
@@ -71,7 +71,7 @@ def _write_scan(group: h5py.Group, scan: Mapping[str, Any], label: np.ndarray, *
     box = _box_around(label)
     tumour = (label[box.slices] == TUMOUR).astype(np.uint8)
     ks = box.slices[0]
-    counts = write_slices(
+    counts, dropped = write_slices(
         group,
         readers=tumour[None],
         consensus=tumour,
@@ -79,6 +79,8 @@ def _write_scan(group: h5py.Group, scan: Mapping[str, Any], label: np.ndarray, *
         instance_uids=scan["instance_uids"][ks],
         keep_every=keep_every,
     )
+    hidden = np.zeros(label.shape, bool)
+    hidden[box.slices] = (tumour > 0) & dropped[:, None, None]
     return {
         "patient_id": scan["patient_id"],
         "series_uid": scan["series_uid"],
@@ -93,6 +95,7 @@ def _write_scan(group: h5py.Group, scan: Mapping[str, Any], label: np.ndarray, *
         "scan_columns": scan["columns"],
         "scan_z_mm": scan["z_mm"],
         **box_columns(box),
+        **box_columns(_box_around(np.where(hidden, 0, label)), KEPT),
         **counts,
     }
 

@@ -11,11 +11,11 @@ import pandas as pd
 
 from explainct.data.annotate.annotated_slices import write_slices
 from explainct.data.annotate.clustering import MOST_READERS
-from explainct.data.annotate.consensus import consensus, reader_masks
+from explainct.data.annotate.consensus import consensus, outline_box, reader_masks
 from explainct.data.annotate.lidc_database import Database, load_database
 from explainct.data.annotate.lidc_scans import HeldScan, Lesion, cluster_scans, holds, use_scans
 from explainct.data.ingest.scan_space import mean_step
-from explainct.data.samples.blocks import box_columns
+from explainct.data.samples.blocks import KEPT, box_columns
 from explainct.runtime.files import write_parquet
 from explainct.runtime.hdf5 import writing_hdf5
 
@@ -95,7 +95,7 @@ def _write_lesion(
     """Write a lesion's arrays and return its row of the table, but for its name and whether it is in the cohort."""
     scan = held.scan
     readers, box = reader_masks(lesion, scan)
-    counts = write_slices(
+    counts, dropped = write_slices(
         group,
         readers=readers,
         consensus=consensus(readers, level),
@@ -103,6 +103,7 @@ def _write_lesion(
         instance_uids=held.instance_uids[box.slices[0]],
         keep_every=keep_every,
     )
+    kept = outline_box(lesion, scan, without=(box.start[0] + np.flatnonzero(dropped)).tolist())
     return {
         "patient_id": scan.patient_id,
         "series_uid": scan.series_uid,
@@ -117,6 +118,7 @@ def _write_lesion(
         "scan_columns": held.columns,
         "scan_z_mm": scan.z_mm.tolist(),
         **box_columns(box),
+        **box_columns(kept, KEPT),
         **counts,
     }
 

@@ -129,6 +129,7 @@ def read_size(session: requests.Session, server: Server, url: str) -> int:
     """
 
     def ask() -> str:
+        """Return what the server says of the size, empty where it says nothing."""
         answer = session.head(server.address(url), timeout=server.timeout_s, allow_redirects=True)
         answer.raise_for_status()
         return answer.headers.get("Content-Length", "")

@@ -39,6 +39,7 @@ def mark_twins(headers: Sequence[Header]) -> list[Header]:
         files.setdefault(header.instance_uid, []).append(printable(header.path))
 
     def marked(header: Header) -> Header:
+        """Return a header, with the problem if another file has its UID."""
         first, *others = files[header.instance_uid]
         if not header.instance_uid or not others:
             return header

@@ -122,6 +122,7 @@ def write_ct_series(
     common = _series_header(volume, study_uid, series_uid, patient_id)
 
     def write_slice(k: int, name: str, plane: np.ndarray) -> None:
+        """Write slice `k`, HU [H, W], to the file `name` of the folder."""
         dataset = Dataset()
         dataset.update(common)
         dataset.SOPInstanceUID = generate_uid(entropy_srcs=[series_uid, str(k + 1)])

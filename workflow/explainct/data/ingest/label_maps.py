@@ -62,6 +62,7 @@ def match_msd_labels(folder: Path, series: pd.DataFrame, *, on_problem: str) -> 
     """
 
     def choose(row: Row) -> Path:
+        """Return the label of an image, relative to the folder; an image without one raises `UnfitLabelError`."""
         label = Path(MSD_LABELS, Path(row["files"][0]).name)
         if not (folder / label).exists():
             raise UnfitLabelError(f"Image {row['files'][0]} has no label; {label.as_posix()} was expected.")
@@ -92,6 +93,7 @@ def match_nih_labels(folder: Path, series: pd.DataFrame, *, on_problem: str) -> 
     accepted = series[series["verdict"] == "accepted"].groupby("patient_id")["series_uid"].apply(list)
 
     def choose(row: Row) -> Path:
+        """Return the label of a series, relative to the folder; one without a single label raises `UnfitLabelError`."""
         uid, patient = row["series_uid"], row["patient_id"]
         if not patient:
             raise UnfitLabelError(f"Series {uid} is of no patient of NIH Pancreas-CT; {NIH_PATIENT}0001 was expected.")

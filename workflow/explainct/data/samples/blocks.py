@@ -10,16 +10,25 @@ from explainct.runtime.volume import Box
 OFFSETS = tuple(offset for offset in product((-1, 0, 1), repeat=3) if any(offset))
 
 
-def lesion_box(lesion: pd.Series) -> Box:
-    """Return the box of a row of `lesions.parquet` or `samples.parquet`, in scan indices."""
-    start, stop = (tuple(int(lesion[f"{axis}_{end}"]) for axis in "kij") for end in ("start", "stop"))
+KEPT = "kept_"
+"""What the columns of a lesion's box begin with that no slice dropped by `annotate.keep_every` sets."""
+
+
+def lesion_box(lesion: pd.Series, prefix: str = "") -> Box:
+    """Return a box of a row of `lesions.parquet` or `samples.parquet`, in scan indices.
+
+    Args:
+        lesion: the row.
+        prefix: what the names of the box's columns begin with, such as `KEPT`.
+    """
+    start, stop = (tuple(int(lesion[f"{prefix}{axis}_{end}"]) for axis in "kij") for end in ("start", "stop"))
     return Box(start, stop)
 
 
-def box_columns(box: Box) -> dict[str, int]:
-    """Return the columns that hold a box in these tables, `k_start` to `j_stop`."""
-    starts = {f"{axis}_start": start for axis, start in zip("kij", box.start, strict=True)}
-    return starts | {f"{axis}_stop": stop for axis, stop in zip("kij", box.stop, strict=True)}
+def box_columns(box: Box, prefix: str = "") -> dict[str, int]:
+    """Return the columns that hold a box in these tables, `k_start` to `j_stop`, their names begun with `prefix`."""
+    starts = {f"{prefix}{axis}_start": start for axis, start in zip("kij", box.start, strict=True)}
+    return starts | {f"{prefix}{axis}_stop": stop for axis, stop in zip("kij", box.stop, strict=True)}
 
 
 def block_box(
@@ -28,7 +37,7 @@ def block_box(
     """Return the block of a lesion: its box with a margin on each side, cut at the borders of the scan.
 
     Args:
-        lesion: the union of all readers' contours, in scan indices.
+        lesion: the box around the readers' contours, in scan indices.
         spacing: voxel size (z, y, x) in mm.
         margin_mm: margin in mm, rounded up to whole voxels; 0 is the published choice.
         scan_shape: voxels of the scan [D, H, W].

@@ -11,7 +11,6 @@ import pandas as pd
 from explainct.data.samples.blocks import lesion_box
 from explainct.data.samples.planted_cue import cue_mask, plant_cue
 from explainct.data.samples.resample import (
-    block_of,
     paste,
     resize_image,
     resize_mask,
@@ -28,7 +27,7 @@ class SampleReader:
         crop_files: the files `samples/{shard}.h5`, in the order of their shards.
         slices_file: the file `annotate/slices.h5`.
         lesions_file: the table `annotate/lesions.parquet`.
-        settings: those of the settings `samples` that are read: margin_mm, grid, intensity, window, cue.
+        settings: those of the settings `samples` that are read: grid, intensity, window, cue.
         cue_mode: how a planted cue lies in test images: `absent`, `aligned` or `reversed`; see `planted_cue`.
     """
 
@@ -123,8 +122,7 @@ class SampleReader:
             return file[sample.lesion_id]["consensus"][:]
 
     def _on_grid(self, sample: pd.Series, mask: np.ndarray) -> np.ndarray:
-        lesion = self._lesions.loc[sample.lesion_id]
-        return resize_mask(paste(mask, lesion, block_of(lesion, self._settings["margin_mm"])), self.grid)
+        return resize_mask(paste(mask, self._lesions.loc[sample.lesion_id], lesion_box(sample)), self.grid)
 
 
 def read_block(crop_files: Sequence[Path], sample: pd.Series) -> np.ndarray:

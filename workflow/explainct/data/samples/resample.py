@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch.nn.functional import interpolate
 
-from explainct.data.samples.blocks import block_box, lesion_box
+from explainct.data.samples.blocks import KEPT, block_box, lesion_box
 from explainct.runtime.volume import Box
 
 
@@ -24,12 +24,16 @@ def scan_shape_of(lesion: pd.Series) -> tuple[int, int, int]:
     return int(lesion.scan_slices), int(lesion.scan_rows), int(lesion.scan_columns)
 
 
-def block_of(lesion: pd.Series, margin_mm: float) -> Box:
-    """Return the block of a row of `lesions.parquet`: its box with `margin_mm` (mm) around it, in scan indices.
+def block_of(lesion: pd.Series, margin_mm: float, *, kept: bool = False) -> Box:
+    """Return the block of a row of `lesions.parquet`: its box with a margin around it, in scan indices.
 
-    The margin is a number of whole slices by the scan's mean step.
+    Args:
+        lesion: the row.
+        margin_mm: margin in mm; it is a number of whole slices by the scan's mean step.
+        kept: take the box that no dropped slice sets, in place of that of all slices.
     """
-    return block_box(lesion_box(lesion), spacing_of(lesion), margin_mm, scan_shape_of(lesion))
+    box = lesion_box(lesion, KEPT if kept else "")
+    return block_box(box, spacing_of(lesion), margin_mm, scan_shape_of(lesion))
 
 
 def block_z(lesion: pd.Series, block: Box) -> np.ndarray:
@@ -38,10 +42,13 @@ def block_z(lesion: pd.Series, block: Box) -> np.ndarray:
 
 
 def paste(consensus: np.ndarray, lesion: pd.Series, block: Box) -> np.ndarray:
-    """Return the mask [K, H, W] of `block` that holds the lesion's `consensus` [k, h, w] at its place, 0 elsewhere."""
-    mask = np.zeros(block.shape, np.uint8)
-    box = lesion_box(lesion).shifted((-block.start[0], -block.start[1], -block.start[2]))
-    mask[box.slices] = consensus
+    """Return the mask [K, H, W] of `block` that holds the lesion's `consensus` [k, h, w] at its place, 0 elsewhere.
+
+    What lies outside the block is cut off.
+    """
+    mask, box = np.zeros(block.shape, np.uint8), lesion_box(lesion)
+    common = box.overlap(block)
+    mask[common.seen_from(block).slices] = consensus[common.seen_from(box).slices]
     return mask
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from explainct.data.samples.blocks import box_columns, lesion_box, neighbours
+from explainct.data.samples.dropped_slices import without_dropped
 from explainct.data.samples.resample import block_of, scan_shape_of
 from explainct.data.samples.shards import shard_of
 from explainct.data.samples.splits import cohort_lesions
@@ -20,7 +21,7 @@ from explainct.seeds import numpy_generator
 log = logging.getLogger(__name__)
 
 Lesion = tuple[Box, np.ndarray]
-"""The box of a lesion in scan indices, and its consensus mask there, 0 or 1 [k, h, w]."""
+"""The box of a lesion in scan indices, and what is known of its consensus there, 0 or 1 [k, h, w]."""
 
 
 def list_samples(
@@ -32,6 +33,7 @@ def list_samples(
     margin_mm: float,
     negatives_per_lesion: int,
     negatives: Literal["published", "clean"],
+    training_outlines: Literal["kept", "all"],
     shards: int,
     seed: int,
 ) -> None:
@@ -45,6 +47,8 @@ def list_samples(
         margin_mm: margin around the readers' box in mm.
         negatives_per_lesion: neighbouring blocks per lesion, 0 to 26.
         negatives: which neighbours: all (`published`), or those without a voxel of another lesion (`clean`).
+        training_outlines: outlines that set the samples of training lesions: those of slices that are not dropped
+            (`kept`), or of all slices. The samples of all other lesions are set by all.
         shards: number of files that the patients' crops are spread over; some may hold none.
         seed: seed of the choice of neighbours.
 
@@ -56,18 +60,26 @@ def list_samples(
     rows = []
     with h5py.File(slices_file) as file:
         for _, lesion in cohort.iterrows():
-            others = read_others(file, lesion, scans.get(lesion.series_uid, cohort.iloc[:0]))
-            samples = samples_of(lesion, margin_mm, negatives_per_lesion, seed, others=others, negatives=negatives)
-            place = {"split": split_of[lesion.patient_id], "shard": shard_of(lesion.patient_id, shards)}
+            split = split_of[lesion.patient_id]
+            kept = set_by_kept(split, training_outlines)
+            others = read_others(file, lesion, scans.get(lesion.series_uid, cohort.iloc[:0]), kept=kept)
+            block = block_of(lesion, margin_mm, kept=kept)
+            samples = samples_of(lesion, block, negatives_per_lesion, seed, others=others, negatives=negatives)
+            place = {"split": split, "shard": shard_of(lesion.patient_id, shards)}
             rows += [{**sample, **place} for sample in samples]
     table = pd.DataFrame(rows).sort_values("sample_id")
     log.info("%d of %d neighbours hold voxels of another lesion", table.other_lesion.sum(), (table.label == 0).sum())
     write_parquet(table, samples_file)
 
 
+def set_by_kept(split: str, training_outlines: Literal["kept", "all"]) -> bool:
+    """Tell whether the samples of a lesion of a split are set by its kept slices alone, and not by all."""
+    return split == "train" and training_outlines == "kept"
+
+
 def samples_of(
     lesion: pd.Series,
-    margin_mm: float,
+    block: Box,
     negatives_per_lesion: int,
     seed: int,
     *,
@@ -81,7 +93,7 @@ def samples_of(
 
     Args:
         lesion: its row of `lesions.parquet`.
-        margin_mm: margin around the readers' box in mm.
+        block: its block, in scan indices.
         negatives_per_lesion: most neighbours.
         seed: seed of their draw.
         others: the other lesions of the scan.
@@ -91,7 +103,6 @@ def samples_of(
         Rows of `samples.parquet` without split and shard; boxes are in scan indices, and `other_lesion` says whether a
         neighbour holds voxels of another lesion.
     """
-    block = block_of(lesion, margin_mm)
     if lesion.label == 0:
         return [_row(lesion, "n", 0, block, other_lesion=False)]
     around = neighbours(block, scan_shape_of(lesion))
@@ -107,16 +118,23 @@ def samples_of(
     ]
 
 
-def read_others(file: h5py.File, lesion: pd.Series, lesions: pd.DataFrame) -> list[Lesion]:
+def read_others(file: h5py.File, lesion: pd.Series, lesions: pd.DataFrame, *, kept: bool) -> list[Lesion]:
     """Return the other lesions of a lesion's scan.
 
     Args:
         file: the file `annotate/slices.h5`.
         lesion: its row of `lesions.parquet`.
         lesions: the rows of all lesions (label 1) of its scan.
+        kept: know dropped slices by the kept ones next to them alone, see `without_dropped`.
     """
     others = lesions[lesions["lesion_id"] != lesion.lesion_id]
-    return [(lesion_box(other), file[other.lesion_id]["consensus"][:]) for _, other in others.iterrows()]
+    return [(lesion_box(other), _known(file[other.lesion_id], kept=kept)) for _, other in others.iterrows()]
+
+
+def _known(group: h5py.Group, *, kept: bool) -> np.ndarray:
+    """Return the consensus of a lesion, 0 or 1 [k, h, w], or what its kept slices say of it."""
+    consensus = group["consensus"][:]
+    return without_dropped(consensus, group["annotated"][:]) if kept else consensus
 
 
 def holding_others(around: Mapping[int, Box], others: Sequence[Lesion]) -> set[int]:
@@ -132,11 +150,7 @@ def holding_others(around: Mapping[int, Box], others: Sequence[Lesion]) -> set[i
 def _holds(box: Box, lesion: Lesion) -> bool:
     """Tell whether a box of the scan holds voxels of a lesion."""
     own, mask = lesion
-    start = np.maximum(box.start, own.start) - own.start
-    stop = np.minimum(box.stop, own.stop) - own.start
-    if (stop <= start).any():
-        return False
-    return bool(mask[tuple(map(slice, start, stop))].any())
+    return bool(mask[box.overlap(own).seen_from(own).slices].any())
 
 
 def _row(lesion: pd.Series, suffix: str, label: int, box: Box, *, other_lesion: bool) -> dict:

@@ -14,10 +14,11 @@ import pandas as pd
 import torch
 
 from explainct.data.samples.blocks import lesion_box
-from explainct.data.samples.resample import block_of, spacing_of
+from explainct.data.samples.resample import spacing_of
 from explainct.due.interpolation.classical import clipped_field
 from explainct.due.interpolation.hidden_slices import PAD, Nodule
 from explainct.errors import UserError
+from explainct.runtime.volume import Box
 
 MULTIPLE = 8
 """Edges of patches are multiples of it, since networks halve them up to three times."""
@@ -147,15 +148,15 @@ def _shares(centres: np.ndarray, width: float, length: int) -> torch.Tensor:
     return torch.from_numpy((stop - start) / width).clamp_min(0).float()
 
 
-def grid_lines(lesion: pd.Series, margin_mm: float, grid: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+def grid_lines(lesion: pd.Series, block: Box, grid: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Return where the lines of the network's grid [D, H, W] lie: rows [H] and columns [W] of the lesion's box.
 
     Args:
         lesion: its row of `lesions.parquet`.
-        margin_mm: margin of the block in mm.
+        block: its block, in scan indices.
         grid: D, H and W.
     """
-    block, box = block_of(lesion, margin_mm), lesion_box(lesion)
+    box = lesion_box(lesion)
     rows, columns = (
         block.start[axis] - box.start[axis] + np.linspace(0, block.shape[axis] - 1, grid[axis]) for axis in (1, 2)
     )

@@ -16,7 +16,7 @@ from explainct.due.interpolation.model_file import save_model
 from explainct.due.interpolation.regression import Regression
 from explainct.due.interpolation.slice_patches import LesionPatches, load_patches
 from explainct.due.interpolation.teaching_lesions import teaching_lesions
-from explainct.due.interpolation.training_examples import Examples
+from explainct.due.interpolation.training_examples import FEWEST_SLICES, Examples
 from explainct.errors import UserError
 from explainct.learning.train.loop import fit
 from explainct.runtime.device import Compute, choose_compute
@@ -80,7 +80,7 @@ def train_interpolator(
         lesions_file=lesions_file, splits_file=splits_file, samples_file=samples_file, taught_by=taught_by
     )
     patches = load_patches(lesions=lesions, slices_file=slices_file, size=settings["size"])
-    if all(len(lesion.patches) < 3 for lesion in patches):
+    if all(len(lesion.patches) < FEWEST_SLICES for lesion in patches):
         raise UserError(
             f"{lesions_file} has no training lesion with three annotated slices, and at least one is needed. "
             "Lower `annotate.keep_every` or `samples.validation`."

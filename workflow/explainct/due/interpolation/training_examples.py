@@ -15,6 +15,8 @@ from explainct.due.interpolation.slice_patches import LesionPatches
 REFERENCE_EDGE = 32
 """Edge in pixels of the patches that the setting `batch_size` counts; batches of larger patches are smaller."""
 SMALLEST_BATCH = 4
+FEWEST_SLICES = 3
+"""Annotated slices that a lesion must have to teach: one to hide, and one on each side."""
 
 
 class Batch(NamedTuple):
@@ -47,6 +49,7 @@ class _Group:
     pixel_mm: torch.Tensor
 
     def batch(self, rows: torch.Tensor) -> Batch:
+        """Return the examples in `rows` [B]."""
         context_slices = self.context_slices[rows]  # [B, 4]
         shown = context_slices >= 0
         fields, disagreement = (
@@ -70,7 +73,7 @@ class Examples:
     """
 
     def __init__(self, patches: Sequence[LesionPatches], max_gap: int) -> None:
-        self.lesions = [lesion for lesion in patches if len(lesion.patches) > 2]
+        self.lesions = [lesion for lesion in patches if len(lesion.patches) >= FEWEST_SLICES]
         sizes = sorted({lesion.size for lesion in self.lesions})
         self._groups = {
             size: _group([lesion for lesion in self.lesions if lesion.size == size], max_gap) for size in sizes

@@ -66,8 +66,8 @@ def evaluate_filling(
         seed: seed of the noise and of the intervals.
         device: where to compute, see `choose_compute`.
         threads: CPU threads.
-        out_file: the JSON file to write: `filled_by`; `taught`, the lesions whose slices may teach, and these slices;
-            `gaps`, `slices`, `lesions` and `patients` that are scored, and the scores of `score_gaps`.
+        out_file: the JSON file to write: `filled_by`; `gaps`, `slices`, `lesions` and `patients` that are scored, and
+            the scores of `score_gaps`.
     """
     compute = choose_compute(device, threads)
     lesions, splits = pd.read_parquet(lesions_file), pd.read_parquet(splits_file)
@@ -86,7 +86,6 @@ def evaluate_filling(
     filled = {gap.lesion_id for gap in gaps}
     record: dict[str, Any] = {
         "filled_by": settings["filled_by"],
-        "taught": {"lesions": len(taught), "slices": sum(len(lesion.patches) for lesion in taught)},
         "gaps": len(gaps),
         "slices": sum(len(gap.z) for gap in gaps),
         "lesions": len(filled),

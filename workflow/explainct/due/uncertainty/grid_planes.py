@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from explainct.data.ingest.scan_space import plane_z
-from explainct.data.samples.resample import annotated_planes, block_of, block_z, paste, resize_mask
+from explainct.data.samples.resample import annotated_planes, block_z, paste, resize_mask
 from explainct.errors import UserError
+from explainct.runtime.volume import Box
 
 ROUNDED = 6
 """Decimals of distances in mm that are compared: far below any slice spacing, far above the rounding of positions."""
@@ -39,7 +40,7 @@ def lay_planes(
     consensus: np.ndarray,
     annotated: np.ndarray,
     lesion: pd.Series,
-    margin_mm: float,
+    block: Box,
     grid: tuple[int, int, int],
 ) -> Planes:
     """Lay a lesion's annotated slices on the grid of its block.
@@ -52,7 +53,7 @@ def lay_planes(
         consensus: the consensus mask of the lesion's box, 0 or 1 [k, h, w].
         annotated: slices that the method may see [k] bool.
         lesion: its row of `lesions.parquet`.
-        margin_mm: margin of the block in mm.
+        block: its block, in scan indices; it has all annotated slices.
         grid: D, H and W.
 
     Raises:
@@ -63,11 +64,9 @@ def lay_planes(
             f"Lesion {lesion.lesion_id} has no annotated slice, and supervision needs one. "
             "Lower `annotate.consensus`, or leave its series out with `ingest.exclude`."
         )
-    block = block_of(lesion, margin_mm)
     slice_z = block_z(lesion, block)
-    offset = int(lesion.k_start) - block.start[0]
     flags = np.zeros(block.shape[0], bool)
-    flags[offset : offset + len(annotated)] = annotated
+    flags[lesion.k_start - block.start[0] + np.flatnonzero(annotated)] = True
     known_z = slice_z[flags]
     seen = paste(consensus * annotated[:, None, None].astype(np.uint8), lesion, block)
     z = plane_z(slice_z, grid[0])

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from explainct.data.samples.resample import block_of, paste, resize_mask_by_floor
+from explainct.data.samples.dropped_slices import nearest_annotated
+from explainct.data.samples.resample import paste, resize_mask_by_floor
 from explainct.due.interpolation.gaps import ABOVE, BELOW, CONTEXT_SLICES, Gap
 from explainct.due.interpolation.slice_patches import LesionPatches, from_patches
 from explainct.due.uncertainty.fill_gaps import predict_gaps
@@ -14,13 +15,14 @@ from explainct.due.uncertainty.fill_grid import missing_gaps
 from explainct.due.uncertainty.grid_planes import Planes
 from explainct.due.uncertainty.neural_process import UncertaintyPredictor
 from explainct.due.uncertainty.variance_to_weight import published_weights
+from explainct.runtime.volume import Box
 
 FIRST_TIME, LAST_TIME = 2.0, 6.0
 """Times that the predictor is asked for in every gap; the slices around the gap are at times 0 and 1."""
 
 
 def mask_as_published(
-    consensus: np.ndarray, annotated: np.ndarray, *, lesion: pd.Series, margin_mm: float, grid: tuple[int, int, int]
+    consensus: np.ndarray, annotated: np.ndarray, *, lesion: pd.Series, block: Box, grid: tuple[int, int, int]
 ) -> np.ndarray:
     """Return the mask of a lesion's block on the grid, resized as in the published code, 0 or 1 [D, H, W].
 
@@ -31,14 +33,13 @@ def mask_as_published(
         consensus: the consensus mask of the lesion's box, 0 or 1 [k, h, w].
         annotated: slices that the method may see, at least one [k] bool.
         lesion: its row of `lesions.parquet`.
-        margin_mm: margin of the block in mm.
+        block: its block, in scan indices.
         grid: D, H and W.
     """
     known, slices = np.flatnonzero(annotated), np.arange(len(consensus))
-    nearest = known[np.abs(slices[:, None] - known).argmin(1)]  # [k, 1] and [a] to [k]
     inside = (slices >= known[0]) & (slices <= known[-1])
-    seen = consensus[nearest] * inside[:, None, None].astype(np.uint8)
-    return resize_mask_by_floor(paste(seen, lesion, block_of(lesion, margin_mm)), grid)
+    seen = consensus[nearest_annotated(annotated)] * inside[:, None, None].astype(np.uint8)
+    return resize_mask_by_floor(paste(seen, lesion, block), grid)
 
 
 def at_published_times(gap: Gap) -> Gap:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from explainct.data.samples.blocks import lesion_box
 from explainct.data.samples.shown_lesions import choose_lesions
 from explainct.due.interpolation.slice_patches import LesionPatches, grid_lines, load_patches
 from explainct.due.uncertainty.fill_gaps import Filler, load_filler
@@ -42,7 +43,6 @@ def map_weights(
     predictor_file: Path,
     part: str,
     size: int,
-    margin_mm: float,
     grid: Sequence[int],
     settings: dict[str, Any],
     seed: int,
@@ -62,7 +62,6 @@ def map_weights(
         part: which lesions: the number of a shard for its training lesions, of which there may be none, or `browsed`
             for test lesions.
         size: largest edge of a patch in pixels.
-        margin_mm: margin of a block in mm.
         grid: D, H and W.
         settings: `mapping` of the section `uncertainty`, and what `load_filler` reads.
         seed: seed of all draws; each lesion has a stream of its own.
@@ -77,6 +76,7 @@ def map_weights(
     compute, grid = choose_compute(device, threads), tuple(grid)
     table, samples = pd.read_parquet(lesions_file), pd.read_parquet(samples_file)
     ids = browsed_ids(samples, browse) if part == BROWSED else training_ids(samples, int(part))
+    blocks = samples[samples["label"] == 1].set_index("lesion_id")
     lesions = table[table["lesion_id"].isin(ids)].sort_values("lesion_id")
     loaded = load_patches(lesions=lesions, slices_file=slices_file, size=size)
     patches = {lesion.lesion_id: lesion for lesion in loaded}
@@ -88,7 +88,7 @@ def map_weights(
         for done, (_, lesion) in enumerate(lesions.iterrows(), start=1):
             name = lesion.lesion_id
             arrays = {key: source[name][key][:] for key in ("consensus", "annotated", "z_mm")}
-            place = {"lesion": lesion, "margin_mm": margin_mm, "grid": grid}
+            place = {"lesion": lesion, "block": lesion_box(blocks.loc[name]), "grid": grid}
             content = _filled(
                 arrays, place, patches[name], filler=filler, predictor=predictor, settings=settings, stream=stream
             )
@@ -117,7 +117,7 @@ def _filled(
 
     Args:
         arrays: `consensus`, `annotated` and `z_mm` of the lesion's box.
-        place: `lesion`, its row of `lesions.parquet`, `margin_mm` and `grid`.
+        place: `lesion`, its row of `lesions.parquet`, its `block` and `grid`.
         patches: its annotated slices.
         filler: what fills the gaps.
         predictor: the uncertainty predictor.
@@ -136,6 +136,9 @@ def _filled(
         filler=filler,
         generator=stream("slices", name),
     )
+    own = lesion_box(place["lesion"])
+    seen = np.zeros(slices.shape, bool)
+    seen[own.overlap(place["block"]).seen_from(own).slices] = True
     weights = weights_at_published_times(
         planes, patches, lines, predictor=predictor, generator=stream("published_times", name)
     )
@@ -143,7 +146,7 @@ def _filled(
         "nearest": planes.nearest,
         "annotated": planes.annotated,
         **filled,
-        "slices": slices,
+        "slices": np.where(seen, slices, np.float16(0)),
         "mask_published": mask_as_published(**known, **place),
         "weight_published_times": weights,
     }

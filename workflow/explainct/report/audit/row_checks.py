@@ -102,6 +102,7 @@ def formula_check(name: str) -> Check:
     formula = FORMULAS[name]
 
     def check(table: Table, row: str) -> Iterator[Finding]:
+        """Compare what a row prints with what the formula makes of its other cells."""
         cells = table.cells[row]
         printed, operands = cells[formula.column], [cells[column] for column in formula.of]
         derived = derive(formula.derived, *operands)
