@@ -85,8 +85,8 @@ def test_missing_settings_take_their_default_and_given_ones_stay():
         ({"interpolate": {"channels": [8, 8, 8, 8]}}, ["`interpolate.channels`", "at most 3 items"]),
         ({"train": {"width": 0.01}}, ["`train.width` is 0.01", "greater than or equal to 0.015625"]),
         ({"evaluate": {"explained_methods": ["due_sdf"]}}, ["`evaluate.explained_methods` names due_sdf", "`train.m"]),
-        ({"train": {"samples": 30}}, ["`train.samples` asks for 30", "49 patients give 23", "`ingest.demo_patients`"]),
-        ({"paper": {"figures": [3], "samples": [8, 40]}}, ["`paper.samples` asks for 40", "49 patients give 23"]),
+        ({"train": {"samples": 30}}, ["`train.samples` asks for 30", "77 patients give 23", "`ingest.demo_patients`"]),
+        ({"paper": {"figures": [3], "samples": [8, 40]}}, ["`paper.samples` asks for 40", "77 patients give 23"]),
     ],
 )
 def test_a_wrong_setting_is_answered_in_a_sentence(values, words):

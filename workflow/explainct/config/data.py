@@ -23,7 +23,7 @@ class Ingest(Settings):
     )
     exclude: tuple[str, ...] = Field((), description="Series instance UIDs (NIfTI: file names) to leave out.")
     demo_patients: int = Field(
-        48, ge=0, description="Semi-synthetic patients of the demo, beside the real LIDC-IDRI-0001."
+        76, ge=0, description="Semi-synthetic patients of the demo, beside the real LIDC-IDRI-0001."
     )
     demo_slices: Count = Field(5, description="Slices with a consensus that a lesion of these patients has at least.")
 
@@ -68,9 +68,9 @@ class Samples(Settings):
     negatives: Literal["published", "clean"] = Field(
         "published", description="Neighbours that hold voxels of another lesion: kept (published), or left out (clean)."
     )
-    train: OpenFraction = Field(0.46, description="Share of patients for training (published: 0.1).")
+    train: OpenFraction = Field(0.3, description="Share of patients for training (published: 0.1).")
     validation: OpenFraction = Field(
-        0.14, description="Share of patients for validation (published: 0.3); the rest is for testing."
+        0.13, description="Share of patients for validation (published: 0.3); the rest is for testing."
     )
     grid: tuple[Count, Count, Count] = Field(
         (32, 64, 64), description="Network input in voxels: depth, height, width (published: 64, 128, 128)."

@@ -38,7 +38,7 @@ class Train(Settings):
     samples: int = Field(20, ge=2, description="Balanced training samples, one per patient (published: 20, 50, 100).")
     lambda_: Annotated[float, Field(ge=0)] = Field(1.0, alias="lambda", description="Weight of the explanation loss.")
     seeds: Distinct[Annotated[int, Field(ge=0)]] = Field(
-        (0, 1, 2), min_length=1, description="Independent runs (published: 5)."
+        (0, 1, 2, 3, 4), min_length=1, description="Independent runs (published: 5)."
     )
     epochs: Count = Field(10, description="Epochs (published: 50).")
     batch_size: int = Field(5, ge=2, description="Samples per step (published: 16).")
@@ -50,7 +50,9 @@ class Train(Settings):
     )
     max_pool: bool = Field(False, description="Max-pool after the stem (published: true); false suits a smaller grid.")
     validate_every: Count = Field(5, description="Epochs between validations.")
-    threads: Count = Field(2, description="CPU threads of a job that uses torch.")
+    threads: Count = Field(
+        1, description="CPU threads of a job that uses torch; several jobs side by side use the cores better."
+    )
     seeds_per_job: Literal["all", "one"] = Field(
         "all", description="Train all seeds of a method in one job, or each in its own, where GPUs are plenty."
     )
