@@ -2,8 +2,8 @@
 
 The logit that a pixel is inside is the evidence of the annotated slices plus a share of the network's answer. The
 evidence of a slice is its signed distance over the distance to it, so that it decides alone where the distance goes to
-0; the network's share goes to 0 there. From `REACH_PX` on the network answers alone, as the published interpolator does
-everywhere. That one has no bridge: asked beside an annotated slice, where no training example lies, it differs from the slice.
+0; the network's share goes to 0 there. From `REACH_PX` on the network answers alone. The published interpolator does so
+everywhere: asked beside an annotated slice, where no training example lies, it differs from that slice.
 """
 
 import torch
