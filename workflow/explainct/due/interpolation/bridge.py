@@ -2,8 +2,8 @@
 
 The logit that a pixel is inside is the evidence of the annotated slices plus a share of the network's answer. The
 evidence of a slice is its signed distance over the distance to it, so that it decides alone where the distance goes to
-0; the network's share goes to 0 there. The published interpolator has no such bridge: asked beside an annotated slice,
-where no training example lies, it differs from that slice.
+0; the network's share goes to 0 there. From `REACH_PX` on the network answers alone. The published interpolator does so
+everywhere: asked beside an annotated slice, where no training example lies, it differs from that slice.
 """
 
 import torch
@@ -11,8 +11,11 @@ import torch
 from explainct.due.interpolation.classical import REACH
 
 SLOPE = 2.0
-"""Logit of one pixel of signed distance at one pixel of distance along z; of 0.5, 1 and 2 the best one on patients of
-the study that do not test."""
+"""Logit of one pixel of signed distance at one pixel of distance along z, where the network counts little."""
+
+REACH_PX = 1.0
+"""Distance along z in pixels from which on a slice gives no evidence and the network answers alone: the least distance
+from an annotated slice to the targets that teach it is about as long."""
 
 LEAST_DISTANCE = 1e-3
 """Least distance along z, so that the evidence stays finite."""
@@ -21,7 +24,7 @@ LEAST_DISTANCE = 1e-3
 def evidence(fields: torch.Tensor, distance: torch.Tensor, shown: torch.Tensor) -> torch.Tensor:
     """Return the logit that annotated slices give to each pixel: the sum of their signed distances over distances.
 
-    Between two slices that is their linear blend over half the harmonic mean of the distances.
+    Of 1 / distance only what is above 1 / `REACH_PX` counts, so that evidence fades out there.
 
     Args:
         fields: `clipped_field` of the slices [..., C, S, S] in [-1, 1].
@@ -33,15 +36,15 @@ def evidence(fields: torch.Tensor, distance: torch.Tensor, shown: torch.Tensor) 
     """
     # Rounded to half precision, large logits would not be those of predictions.
     with torch.autocast(fields.device.type, enabled=False):
-        weight = shown / distance.clamp(min=LEAST_DISTANCE)  # [..., C]
+        near = 1 / distance.clamp(min=LEAST_DISTANCE) - 1 / REACH_PX
+        weight = shown * near.clamp(min=0)  # [..., C]
         return SLOPE * REACH * torch.einsum("...c,...cij->...ij", weight, fields)
 
 
-def network_share(near: torch.Tensor, far: torch.Tensor) -> torch.Tensor:
-    """Return how much of the network's logit counts [...]: 4 t (1 - t), 0 on an annotated slice and 1 half-way.
+def network_share(distance: torch.Tensor) -> torch.Tensor:
+    """Return how much of the network's logit counts [...]: 0 on an annotated slice, rising to 1 at `REACH_PX`.
 
     Args:
-        near: distance to the annotated slice on one side, not negative [...].
-        far: distance to that on the other side, in the same unit [...]; with 0 on both sides the share is 0.
+        distance: distance along z to the nearer annotated slice in pixels, not negative [...].
     """
-    return 4 * near * far / (near + far).clamp(min=LEAST_DISTANCE) ** 2
+    return (distance / REACH_PX).clamp(max=1)

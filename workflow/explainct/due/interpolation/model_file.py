@@ -10,7 +10,7 @@ from explainct.due.interpolation.unet import OutlineModel
 from explainct.errors import UserError
 from explainct.runtime import checkpoint
 
-ANSWERS = "tied to slices"
+ANSWERS = "tied to slices within a pixel"
 """How weights become answers. Weights of another kind may have the same shapes, and would answer wrongly."""
 
 Model = TypeVar("Model", bound=OutlineModel)

@@ -220,7 +220,7 @@ class UncertaintyPredictor(nn.Module):
             risen = F.interpolate(self.up[number](state), scale_factor=2)
             state = self.ascend[number](risen + passed[number], condition)
         logits = self.leave(state).float().unflatten(0, target_z.shape)  # [B, M, 2, S, S]
-        share = torch.where(place.between, network_share(place.below_mm, place.above_mm), 1)[:, :, None, None]
+        share = torch.where(place.between, network_share(close_mm / pixel_mm), 1)[:, :, None, None]  # [B, M, 1, 1]
         mean = outline_evidence(known, place) + share * logits[:, :, 0]  # [B, M, S, S]
         return torch.stack([mean, logits[:, :, 1]], dim=2)
 
