@@ -36,8 +36,8 @@ TINY = {
         "seeds": [0, 1],
         "epochs": 3,
         "batch_size": 2,
+        "lambda": 1,
         "width": 0.0625,
-        "threads": 1,
     },
 }
 
