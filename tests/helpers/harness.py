@@ -36,7 +36,6 @@ TINY = {
         "seeds": [0, 1],
         "epochs": 3,
         "batch_size": 2,
-        "lambda": 1,
         "width": 0.0625,
     },
 }

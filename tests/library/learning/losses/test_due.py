@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from explainct.config.methods import METHODS
 from explainct.config.training import MethodName
 from explainct.learning.explain.postprocess import postprocess
-from explainct.learning.losses.due import FLOOR, annotated_share, weighted_cross_entropy
+from explainct.learning.losses.due import FLOOR, STRENGTH, annotated_share, weighted_cross_entropy
 from explainct.learning.losses.due_published import binary_term, published_loss
 from explainct.learning.losses.registry import LOSSES as REGISTERED
 
@@ -67,7 +67,7 @@ def test_the_loss_equals_a_loop_over_cells():
             cost += weight[voxels].mean() * (entropy + share * below)
             total += weight[voxels].mean()
         expected.append(cost / total)
-    assert weighted_cross_entropy(*random_cells()).item() == pytest.approx(np.mean(expected), rel=1e-12)
+    assert weighted_cross_entropy(*random_cells()).item() == pytest.approx(STRENGTH * np.mean(expected), rel=1e-12)
 
 
 @pytest.mark.parametrize("start", ["random", "small", "negative", "outside", "inside"])
