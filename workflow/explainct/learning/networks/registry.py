@@ -12,7 +12,11 @@ from explainct.errors import UserError
 if TYPE_CHECKING:
     import torch
 
-NETWORKS: dict[str, str] = {"resnet18": "explainct.learning.networks.resnet:ExplainableResNet"}
+NETWORKS: dict[str, str] = {
+    "resnet18": "explainct.learning.networks.resnet:ExplainableResNet",
+    "densenet121": "explainct.learning.networks.densenet:ExplainableDenseNet",
+    "small_resnet": "explainct.learning.networks.small_resnet:SmallResNet",
+}
 """All networks."""
 
 
