@@ -29,6 +29,7 @@ pathvars:
     classifiers=f"{RESULTS}/classifiers/{TASK}",
     study=STUDY,
     annotation_study=f"{RESULTS}/due/annotation_study",
+    informer=f"{RESULTS}/informer",
 
 
 ARCHIVES = {

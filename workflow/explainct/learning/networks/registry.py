@@ -42,12 +42,12 @@ class Classifier(Protocol):
         ...
 
 
-def network_entry(name: str) -> str:
-    """Return the entry `module:class` of the network called `name`.
+def network_entry(name: str, setting: str = "train.network") -> str:
+    """Return the entry `module:class` of the network called `name`, which `setting` names.
 
     Raises:
         UserError: there is no such network.
     """
     if name not in NETWORKS:
-        raise UserError(f"Setting `train.network` is `{name}`, but networks are {', '.join(NETWORKS)}. Choose one.")
+        raise UserError(f"Setting `{setting}` is `{name}`, but networks are {', '.join(NETWORKS)}. Choose one.")
     return NETWORKS[name]
