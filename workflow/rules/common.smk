@@ -204,6 +204,11 @@ def prediction_arguments(wildcards):
     }
 
 
+def alarm_arguments(wildcards):
+    """Return what predictions with their alarms read."""
+    return {**prediction_arguments(wildcards), **pick("monitoring", "abstain")}
+
+
 def explainer_arguments(wildcards):
     """Return what the comparison of explainers on a method's classifier reads."""
     return {

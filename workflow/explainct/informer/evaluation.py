@@ -29,7 +29,7 @@ ENDS = [0.025, 0.975]
 UNCERTAINTIES: dict[str, tuple[str, str, int]] = {
     "risk": ("Calibrated risk (ours)", "risk", 1),
     "entropy": ("Predictive entropy", "certainty", -1),
-    "margin": ("|p - t|", "margin", -1),
+    "margin": ("Distance to the threshold", "margin", -1),
     "tta_deviation": ("TTA, deviation of logits", "tta_deviation", 1),
     "tta_entropy": ("TTA, entropy of the mean", "tta_entropy", 1),
     "random": ("Random", "random", 1),

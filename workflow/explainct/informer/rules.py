@@ -52,7 +52,7 @@ _CONTROLS = (
     NO_ALARM,
     Rule(name="above_half", label="p > 0.5", source="control", decision="half"),
     Rule(name="swap_random", label="Swap by random score", source="control", swap_by="random"),
-    Rule(name="swap_margin", label="Swap by |p - t|", source="control", swap_by="margin"),
+    Rule(name="swap_margin", label="Swap by distance to the threshold", source="control", swap_by="margin"),
     Rule(name="entropy", label="Pred. Entropy", source="published", swap_by="certainty"),
     Rule(name="tta", label="TTA", source="published", swap_by="agreement"),
 )

@@ -325,3 +325,37 @@ rule class_maps_figure:
         code=code_hash("class_maps_figure", MONITORED_NETWORK),
     script:
         "../../scripts/class_maps_figure.py"
+
+
+rule method_alarms:
+    """Say how well the alarms of the methods' predictions find their errors, and draw risk over coverage."""
+    input:
+        predictions_files=of_methods("predictions.parquet"),
+    output:
+        csv=report(
+            "<informer>/method_alarms.csv",
+            caption="../../report/informer/method_alarms.rst",
+            category="Monitoring",
+            labels={"result": "Alarms of the methods (CSV)"},
+        ),
+        png=report(
+            "<informer>/method_alarms.png",
+            caption="../../report/informer/method_alarms.rst",
+            category="Monitoring",
+            labels={"result": "Alarms of the methods"},
+        ),
+        pdf="<informer>/method_alarms.pdf",
+    log:
+        "<logs>/method_alarms.log",
+    benchmark:
+        "<benchmarks>/method_alarms.tsv"
+    conda:
+        "../../../envs/explainct.yaml"
+    threads: 1
+    resources:
+        **asks("method_alarms"),
+    params:
+        arguments={"methods": METHODS, "cohort": COHORT},
+        code=code_hash("method_alarms"),
+    script:
+        "../../scripts/method_alarms.py"
