@@ -77,6 +77,17 @@ def test_images_of_zeros_keep_their_relevance(network):
     assert_close(relevance.flatten(2).sum(2), expected, rtol=1e-3, atol=1e-3)
 
 
+def test_a_unit_without_a_positive_weight_keeps_its_relevance(network):
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.Conv3d)):
+            module.weight.data[0] = -module.weight.data[0].abs()
+        if isinstance(module, (nn.BatchNorm2d, nn.BatchNorm3d)):
+            module.weight.data[0], module.bias.data[0] = 1.0, 3.0
+    relevance = RelevanceNetwork(network).relevance(images())
+    expected = network(images())[0] - network.head.bias
+    assert_close(relevance.flatten(2).sum(2), expected, rtol=1e-3, atol=1e-3)
+
+
 def test_epsilon_relevance_is_input_x_gradient(network):
     network = deepcopy(network).double()
     expected = map_maker("input_x_gradient", network)(images().double())

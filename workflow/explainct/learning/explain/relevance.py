@@ -114,7 +114,7 @@ class _WeightedRelevance(nn.Module):
         super().__init__()
         self.layer, self.absorbed = layer, absorbed
         self.positive = rule == "zplus" and not isinstance(layer, nn.Linear)
-        self.weight = layer.weight.clamp(min=0) if self.positive else layer.weight
+        self.weight = _positive(layer.weight) if self.positive else layer.weight
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         output = self.layer(inputs).detach()
@@ -170,7 +170,8 @@ class _SumRelevance(nn.Module):
         self.positive = rule == "zplus"
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        parts = [part.detach().relu() if self.positive else part.detach() for part in (first, second)]
+        # Where no part is positive, both take the same, as inputs of 0 everywhere do in other layers.
+        parts = [part.detach().relu() + TINY if self.positive else part.detach() for part in (first, second)]
         total = _stable(parts[0] + parts[1])
         return _Propagate.apply(
             (first + second).detach(),
@@ -189,6 +190,13 @@ class _PoolRelevance(nn.Module):
         return _Propagate.apply(
             seen.mean((2, 3, 4)), lambda relevance: (seen * (relevance / total)[..., None, None, None],), features
         )
+
+
+def _positive(weight: torch.Tensor) -> torch.Tensor:
+    """Return the positive weights [C, ...]; a unit without any, which its bias alone can excite, shares evenly."""
+    positive = weight.clamp(min=0)
+    none = (positive.flatten(1).sum(1) == 0).view(-1, *[1] * (weight.ndim - 1))
+    return torch.where(none, 1.0, positive)
 
 
 def _stable(values: torch.Tensor) -> torch.Tensor:
