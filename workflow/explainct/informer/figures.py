@@ -40,7 +40,7 @@ def alarm_boxplot(*, resamples_file: Path, maps: Sequence[str], cohort: str, png
     medians = published_table().set_index("rule")["median"]
     printed = ", ".join(f"{name} {value}" for name, value in medians.items())
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(7.6, 0.3 * len(rules) + 1.4), layout="constrained")
+        figure = Figure(figsize=(8.4, 0.3 * len(rules) + 1.4), layout="constrained")
         axes = figure.subplots()
         boxes = axes.boxplot(
             [table.loc[table["rule"] == rule.name, "mean_f1"] for rule in rules],
@@ -51,10 +51,10 @@ def alarm_boxplot(*, resamples_file: Path, maps: Sequence[str], cohort: str, png
         )
         for box, rule in zip(boxes["boxes"], rules, strict=True):
             box.set_facecolor(COLORS[rule.source])
-        axes.set(yticks=range(1, len(rules) + 1), yticklabels=[rule.label for rule in rules], xlabel="mean F1")
+        axes.set(yticks=range(1, len(rules) + 1), yticklabels=[rule.label for rule in rules])
         axes.invert_yaxis()
         axes.grid(axis="x", alpha=0.3, linewidth=0.5)
-        axes.set_title(f"Medians printed in the paper, on chest X-rays: {printed}", fontsize=8)
+        axes.set_xlabel(f"mean F1\nmedians printed in the paper, on chest X-rays: {printed}")
         handles = [matplotlib.patches.Patch(color=color, label=source) for source, color in COLORS.items()]
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
         figure.suptitle(f"Mean F1 on 30 bootstrapped test sets, {cohort}")
@@ -73,7 +73,7 @@ def risk_coverage_figure(*, curves_file: Path, errors_file: Path, cohort: str, p
     """
     curves, errors = pd.read_csv(curves_file), pd.read_csv(errors_file).set_index("score")
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(7.6, 4.2), layout="constrained")
+        figure = Figure(figsize=(7.6, 5.2), layout="constrained")
         axes = figure.subplots()
         for number, (name, row) in enumerate(errors.iterrows()):
             curve = curves[curves["score"] == name]
@@ -82,7 +82,7 @@ def risk_coverage_figure(*, curves_file: Path, errors_file: Path, cohort: str, p
             axes.plot(curve["coverage"], curve["risk"], style, color=LINES[number % len(LINES)], label=label)
         axes.set(xlabel="share of predictions that are kept", ylabel="error rate", xlim=(0, 1), ylim=(0, None))
         axes.grid(alpha=0.3, linewidth=0.5)
-        figure.legend(loc="outside right upper", fontsize=8)
+        figure.legend(loc="outside lower center", ncols=2, fontsize=8)
         figure.suptitle(f"Abstaining from the least certain predictions, {cohort}")
         save_figure(figure, png, pdf)
 

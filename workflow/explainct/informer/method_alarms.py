@@ -35,7 +35,7 @@ def method_alarms(
     rows = [alarm_scores(table).mean() for table in tables]
     write_csv(pd.DataFrame(rows).assign(method=list(methods))[["method", *COLUMNS]], csv)
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(7.2, 3.8), layout="constrained")
+        figure = Figure(figsize=(7.2, 4.4), layout="constrained")
         axes = figure.subplots()
         for method, table in zip(methods, tables, strict=True):
             curves = [selective_risk(rows["risk"].to_numpy(), _wrong(rows)) for _, rows in table.groupby("seed")]
@@ -44,7 +44,7 @@ def method_alarms(
             axes.plot(curves[0]["coverage"], mean, linewidth=1, **style)
         axes.set(xlabel="share of predictions that are kept", ylabel="error rate", xlim=(0, 1), ylim=(0, None))
         axes.grid(alpha=0.3, linewidth=0.5)
-        figure.legend(loc="outside right upper")
+        figure.legend(loc="outside lower center", ncols=4)
         figure.suptitle(f"Abstaining by calibrated risk, {cohort}")
         save_figure(figure, png, pdf)
 
