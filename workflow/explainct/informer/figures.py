@@ -54,10 +54,11 @@ def alarm_boxplot(*, resamples_file: Path, maps: Sequence[str], cohort: str, png
         axes.set(yticks=range(1, len(rules) + 1), yticklabels=[rule.label for rule in rules])
         axes.invert_yaxis()
         axes.grid(axis="x", alpha=0.3, linewidth=0.5)
-        axes.set_xlabel(f"mean F1\nmedians printed in the paper, on chest X-rays: {printed}")
+        axes.set_xlabel("mean F1")
         handles = [matplotlib.patches.Patch(color=color, label=source) for source, color in COLORS.items()]
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
-        figure.suptitle(f"Mean F1 on 30 bootstrapped test sets, {cohort}")
+        title = f"Mean F1 on 30 bootstrapped test sets, {cohort}"
+        figure.suptitle(f"{title}\nMedians printed in the paper, on chest X-rays: {printed}", fontsize=8.5)
         save_figure(figure, png, pdf)
 
 
