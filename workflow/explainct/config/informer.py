@@ -6,6 +6,9 @@ from pydantic import Field, model_validator
 
 from explainct.config.base import Count, Distinct, OpenFraction, Positive, Settings
 
+WITHOUT_RELEVANCE = ("resnet18", "densenet121")
+"""Networks with operations that are no modules; `explainct.learning.explain.relevance` refuses them, after training."""
+
 
 class Monitoring(Settings):
     """The study of which predictions should not be trusted, and the alarm of the pipeline's classifiers."""
@@ -53,4 +56,9 @@ class Monitoring(Settings):
     def _check(self) -> Self:
         if self.planes > 1 and self.planes < 8:
             raise ValueError(f"`planes` is {self.planes}, but a volume needs 8 or more; set it to 1 for a slice")
+        if self.network in WITHOUT_RELEVANCE and "lrp" in self.maps:
+            raise ValueError(
+                f"relevance cannot be propagated through `network: {self.network}`; leave `lrp` out of `maps`, or "
+                "choose `network: small_resnet`"
+            )
         return self
