@@ -1,5 +1,6 @@
 # make demo   the whole pipeline on the demo cohort, from DICOM to Table 1 and the report;
 #             make demo CONFIG=mine.yaml runs it with the settings of that file
+# make studies   every system's study at demo size, and one report of all of them
 # make report   the report alone, of the results that are there; takes CONFIG too
 # make test   style, workflow lint, tests with coverage
 # make test-slow   whole runs on archives of other layouts, a run killed in training, the cache between copies, and a disk
@@ -12,11 +13,15 @@ BIN := .venv/bin
 SETTINGS := $(if $(CONFIG),--configfile $(CONFIG))
 DATASET = $(shell PYTHONPATH=workflow $(BIN)/python -m explainct.config $(CONFIG))
 
-.PHONY: demo report test test-slow test-slurm format settings layers clean
+.PHONY: demo studies report test test-slow test-slurm format settings layers clean
 
 demo: .venv/installed
 	$(BIN)/python -m snakemake --cores $(CORES) $(SETTINGS)
 	@$(MAKE) --no-print-directory report
+
+studies: .venv/installed
+	$(BIN)/python -m snakemake --cores $(CORES) --configfile config/studies.yaml -- studies
+	$(BIN)/python -m snakemake --report results/demo_studies/report.html --report-stylesheet workflow/report/report.css --configfile config/studies.yaml -- studies
 
 report: .venv/installed
 	$(BIN)/python -m snakemake --report results/$(DATASET)/report.html --report-stylesheet workflow/report/report.css $(SETTINGS)

@@ -13,7 +13,7 @@ from harness import TINY, Project
 RECORD = {"run_record", "default"}
 END = RECORD | {"stage_times"}
 SCORES = {"evaluate_classifier", "table_1", "figure_5", "compare_methods", "table1_figure"} | END
-MAPS = {"explain_classifier", "figure_4", "reliability_figure", "browse_lesions"} | SCORES
+MAPS = {"explain_classifier", "figure_4", "reliability_figure", "browse_lesions", "method_alarms"} | SCORES
 TRAINING = {"train_classifier", "plot_progress"} | MAPS
 WEIGHTS = {"map_weights", "fill_browsed", "list_shards", "filled_gap_figure"} | TRAINING
 PREDICTOR = {"train_uncertainty", "evaluate_filling"} | WEIGHTS
@@ -56,6 +56,8 @@ SETTINGS: dict[str, tuple[dict[str, dict[str, Any]], set[str]]] = {
     "threshold": ({"evaluate": {"threshold": 0.6}}, SCORES | {"figure_4"}),
     "the study": ({"study": {"check_gaps": 7}}, RECORD),
     "the annotation study": ({"annotation_study": {"slices": [2]}}, RECORD),
+    "the monitoring study": ({"monitoring": {"epochs": 3}}, RECORD),
+    "the share of alarms": ({"monitoring": {"abstain": 0.3}}, MAPS),
     "a partition": ({"cluster": {"gpu_partition": "big"}}, RECORD),
 }
 
@@ -73,6 +75,11 @@ CODE: dict[str, tuple[str, Callable[[str], str], set[str]]] = {
         WEIGHTS,
     ),
     "Table 1": (f"{LIBRARY}/due/paper/table1.py", lambda text: text + "\nX = 1\n", {"table_1"} | END),
+    "the alarms of methods": (
+        f"{LIBRARY}/informer/method_alarms.py",
+        lambda text: text + "\nX = 1\n",
+        {"method_alarms"} | END,
+    ),
     "the log of jobs": (f"{LIBRARY}/runtime/log_file.py", lambda text: text + "\nX = 1\n", set()),
     "a comment": (f"{LIBRARY}/seeds.py", lambda text: text + "\n# A comment.\n", set()),
     "a docstring": (

@@ -97,3 +97,23 @@ rule benchmark_supervision:
         code=code_hash("benchmark_supervision", *LOSSES.values()),
     script:
         "../scripts/benchmark_supervision.py"
+
+
+rule benchmark_class_maps:
+    """Time maps of six classes next to one forward and backward pass, and next to captum."""
+    output:
+        out_file="results/benchmarks/class_maps.csv",
+    log:
+        "results/benchmarks/class_maps.log",
+    benchmark:
+        "results/benchmarks/class_maps.tsv"
+    conda:
+        "../../envs/explainct.yaml"
+    threads: THREADS
+    resources:
+        **asks("benchmark_class_maps"),
+    params:
+        arguments={"device": config["device"]},
+        code=code_hash("benchmark_class_maps"),
+    script:
+        "../scripts/benchmark_class_maps.py"

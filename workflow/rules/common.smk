@@ -29,6 +29,7 @@ pathvars:
     classifiers=f"{RESULTS}/classifiers/{TASK}",
     study=STUDY,
     annotation_study=f"{RESULTS}/due/annotation_study",
+    informer=f"{RESULTS}/informer",
 
 
 ARCHIVES = {
@@ -201,6 +202,11 @@ def prediction_arguments(wildcards):
         "reading": reading_of(wildcards),
         "device": config["device"],
     }
+
+
+def alarm_arguments(wildcards):
+    """Return what predictions with their alarms read."""
+    return {**prediction_arguments(wildcards), **pick("monitoring", "abstain")}
 
 
 def explainer_arguments(wildcards):

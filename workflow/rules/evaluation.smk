@@ -20,7 +20,7 @@ rule explain_classifier:
     resources:
         **asks("explain_classifier"),
     params:
-        arguments=prediction_arguments,
+        arguments=alarm_arguments,
         code=code_hash("explain_classifier"),
     script:
         "../scripts/explain_classifier.py"

@@ -58,6 +58,8 @@ def test_missing_settings_take_their_default_and_given_ones_stay():
         ({"uncertainty": {"width": 12}}, ["`uncertainty.width` is 12", "multiple of 8"]),
         ({"samples": {"train": 0.9}}, ["`samples`", "below 1", "0.9"]),
         ({"samples": {"window": [100, -100]}}, ["window must rise"]),
+        ({"monitoring": {"planes": 4}}, ["`monitoring`", "a volume needs 8 or more"]),
+        ({"monitoring": {"network": "densenet121"}}, ["`network: densenet121`", "leave `lrp` out of `maps`"]),
         ({"dataset": "mine"}, ["`mine`", "`ingest.archives`"]),
         ({"dataset": "published"}, ["`dataset: published`", "choose another"]),
         ({"train.epochs": 3}, ["`train.epochs` is written flat", "write `train: {epochs: 3}`"]),

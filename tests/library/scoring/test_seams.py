@@ -122,7 +122,7 @@ def scores(folder, samples, task, networks):
         "explanations_file": folder / "explanations.h5",
     }
     data = {"samples": samples, "store": Store(), "task": task}
-    predict_and_explain(**data, networks=networks, batch_size=5, compute=COMPUTE, **files)
+    predict_and_explain(**data, abstain=0.2, networks=networks, batch_size=5, compute=COMPUTE, **files)
     assert read_seeds(files["explanations_file"]) == [0, 1]
     assert np.ptp(read_explanations(files["explanations_file"], 0, "true")) > 0
     metrics, lesions = score_run(**data, **files, dims=3, threshold=0.5)
@@ -139,7 +139,10 @@ def test_a_toy_network_is_trained_explained_and_scored(tmp_path, samples, monkey
     networks = trained(tmp_path, samples, task, SETTINGS | {"network": "toy"})
     assert [type(network).__name__ for network in networks.values()] == ["ToyNetwork"] * 2
     predictions, _ = scores(tmp_path, samples, task, networks)
-    assert predictions.columns.tolist() == ["seed", "sample_id", "label", "probability", "predicted"]
+    alarm = ["distinctiveness", "risk", "alarm"]
+    assert predictions.columns.tolist() == ["seed", "sample_id", "label", "probability", "predicted", *alarm]
+    assert predictions["risk"].between(0, 1).all()
+    assert predictions["distinctiveness"].between(0, 2).all()
     test = samples.query("split == 'test' and label == 1").iloc[:2]
     table = score_explainers(
         samples=test,

@@ -16,6 +16,7 @@ from explainct.config.base import Settings
 from explainct.config.cluster import Cluster, Export
 from explainct.config.data import Annotate, Ingest, Samples
 from explainct.config.due import AnnotationStudy, Interpolate, Paper, Study, Uncertainty
+from explainct.config.informer import Monitoring
 from explainct.config.training import Evaluate, Train
 from explainct.errors import UserError
 
@@ -52,6 +53,9 @@ class Config(Settings):
     study: Study = Field(default_factory=Study, description="The study of interpolation on all LIDC contours.")
     annotation_study: AnnotationStudy = Field(
         default_factory=AnnotationStudy, description="The study of how much annotation each method needs."
+    )
+    monitoring: Monitoring = Field(
+        default_factory=Monitoring, description="Alarms on predictions, and the study of them."
     )
 
     @model_validator(mode="after")

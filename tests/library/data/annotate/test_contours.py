@@ -25,7 +25,8 @@ FIRST = 12  # LIDC-IDRI-0001: one lesion
 SEVERAL = 530  # LIDC-IDRI-0524: several lesions
 EMPTY = 520  # LIDC-IDRI-0514: no lesion
 COLUMNS = (
-    "lesion_id patient_id series_uid label readers malignancy spacing_z spacing_y spacing_x scan_slices scan_rows "
+    "lesion_id patient_id series_uid label readers malignancy ratings_subtlety ratings_calcification ratings_margin "
+    "ratings_spiculation ratings_lobulation ratings_texture spacing_z spacing_y spacing_x scan_slices scan_rows "
     "scan_columns scan_z_mm k_start i_start j_start k_stop i_stop j_stop "
     "kept_k_start kept_i_start kept_j_start kept_k_stop kept_i_stop kept_j_stop "
     "slices annotated_slices in_cohort reason"
@@ -81,6 +82,7 @@ def test_round_trip_of_the_first_patient(extract, scans, small):
     assert lesions.loc[lesions["in_cohort"], "lesion_id"].tolist() == ["LIDC-IDRI-0001-s12-n0"]
     assert (row["readers"], row["malignancy"], row["scan_slices"], row["spacing_z"]) == (4, 4.75, 133, 2.5)
     assert (row["slices"], row["annotated_slices"]) == (8, 5)
+    assert row["ratings_margin"].tolist() == [reader.ratings["margin"] for reader in small.annotations[FIRST]]
     (cluster,) = cluster_annotations(small.annotations[FIRST], scans[FIRST].slice_thickness)
     masks, box = reader_masks(cluster, scans[FIRST])
     assert lesion_box(row) == box

@@ -16,7 +16,8 @@ from explainct.data.samples.blocks import KEPT, lesion_box
 from explainct.errors import UserError
 
 COLUMNS = (
-    "lesion_id patient_id series_uid label readers malignancy spacing_z spacing_y spacing_x scan_slices scan_rows "
+    "lesion_id patient_id series_uid label readers malignancy ratings_subtlety ratings_calcification ratings_margin "
+    "ratings_spiculation ratings_lobulation ratings_texture spacing_z spacing_y spacing_x scan_slices scan_rows "
     "scan_columns scan_z_mm k_start i_start j_start k_stop i_stop j_stop "
     "kept_k_start kept_i_start kept_j_start kept_k_stop kept_i_stop kept_j_stop "
     "slices annotated_slices in_cohort reason"
@@ -78,6 +79,7 @@ def test_a_row_and_a_group_for_each_scan(extract, series, folders):
     assert lesions.in_cohort.all()
     assert set(lesions.readers) == {1}
     assert lesions.malignancy.isna().all()
+    assert (lesions.ratings_margin.str.len() == 0).all()
     assert set(lesions.reason) == {""}
     scans = {row["series_uid"]: row for row in series.to_dict("records")}
     with h5py.File(slices_file) as file:

@@ -18,13 +18,14 @@ from explainct.scoring.evaluate.explanation_file import (
     read_seeds,
     write_explanations,
 )
-from explainct.scoring.evaluate.predict import predict_and_explain
+from explainct.scoring.evaluate.predict import predict_and_explain, with_alarms
 from explainct.scoring.evaluate.score import score_run
 from explainct.scoring.metrics.declarations import CHOSEN_ACCURACY, METRICS, PREDICTION_METRICS
 from explainct.scoring.metrics.overlap import threshold_metrics
 
 GRID = (16, 32, 32)
 SEEDS = (3, 11)
+ALARM = ("distinctiveness", "risk", "alarm")
 
 
 class RandomStore:
@@ -68,6 +69,7 @@ def explained(samples, tmp_path_factory):
         "store": store,
         "networks": networks,
         "task": TASKS["lesion"],
+        "abstain": 0.25,
         "batch_size": 4,
         "compute": choose_compute("cpu", 2),
         "predictions_file": folder / "predictions.parquet",
@@ -95,10 +97,23 @@ def evaluation(explained, samples, tmp_path):
     }
 
 
+def test_alarms_are_tuned_on_the_validation_samples_of_each_seed(explained):
+    test, validation = (pd.read_parquet(explained[name]) for name in ("predictions_file", "validation_file"))
+    assert test["risk"].between(0, 1).all()
+    for seed in SEEDS:
+        held, part = (table[table["seed"] == seed] for table in (validation, test))
+        assert held["alarm"].mean() <= 0.25
+        limit = held.loc[~held["alarm"], "risk"].max()
+        assert (part.loc[part["alarm"], "risk"] > limit).all()
+    with_other_labels = test.assign(label=1 - test["label"])
+    again = with_alarms(with_other_labels, validation, TASKS["lesion"], abstain=0.25)
+    pd.testing.assert_series_equal(again["risk"], test["risk"])
+
+
 @pytest.mark.parametrize(("split", "file"), [("test", "predictions_file"), ("validation", "validation_file")])
 def test_predictions_cover_the_split_of_every_seed(explained, samples, split, file):
     table = pd.read_parquet(explained[file])
-    assert table.columns.tolist() == ["seed", "sample_id", "label", "probability", "predicted"]
+    assert table.columns.tolist() == ["seed", "sample_id", "label", "probability", "predicted", *ALARM]
     expected = samples.query("split == @split").sort_values("sample_id")
     for seed in SEEDS:
         part = table[table["seed"] == seed]

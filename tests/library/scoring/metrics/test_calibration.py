@@ -13,13 +13,13 @@ from explainct.due.uncertainty.variance_to_weight import MAPPINGS
 from explainct.errors import UserError
 from explainct.scoring.metrics.calibration import (
     BINS,
-    COVERAGES,
     calibration_error,
     reliability,
     risk_area,
     risk_coverage,
     weights_rank_errors,
 )
+from explainct.scoring.metrics.selective import COVERAGES
 
 RNG = np.random.default_rng(0)
 

@@ -15,6 +15,7 @@ from explainct.data.annotate.consensus import consensus, outline_box, reader_mas
 from explainct.data.annotate.lidc_database import Database, load_database
 from explainct.data.annotate.lidc_scans import HeldScan, Lesion, cluster_scans, holds, use_scans
 from explainct.data.ingest.scan_space import mean_step
+from explainct.data.samples.attributes import ATTRIBUTES, ratings_column
 from explainct.data.samples.blocks import KEPT, box_columns
 from explainct.runtime.files import write_parquet
 from explainct.runtime.hdf5 import writing_hdf5
@@ -110,6 +111,7 @@ def _write_lesion(
         "label": 1,
         "readers": len(lesion),
         "malignancy": float(np.mean([annotation.ratings["malignancy"] for annotation in lesion])),
+        **ratings_of(lesion),
         "spacing_z": mean_step(scan.z_mm),
         "spacing_y": scan.pixel_spacing,
         "spacing_x": scan.pixel_spacing,
@@ -121,6 +123,11 @@ def _write_lesion(
         **box_columns(kept, KEPT),
         **counts,
     }
+
+
+def ratings_of(lesion: Lesion) -> dict[str, list[int]]:
+    """Return the ratings of each attribute, one a reader, by the column that holds them."""
+    return {ratings_column(name): [annotation.ratings[name] for annotation in lesion] for name in ATTRIBUTES}
 
 
 def _held_scans(series: pd.DataFrame, database: Database) -> dict[int, HeldScan]:

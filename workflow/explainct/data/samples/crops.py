@@ -54,7 +54,7 @@ def extract_crops(
     with writing_hdf5(shard_file) as file:
         for number, (name, box) in enumerate(sorted(boxes.items()), 1):
             scan = series.loc[lesions.loc[name].series_uid]
-            image = _read_crop(Path(archives[scan.archive]), scan, box)
+            image = read_scan_crop(Path(archives[scan.archive]), scan, box)
             place = place_in_scan(image, scan, box)
             group = file.create_group(name)
             group.create_dataset("image", data=image, compression="gzip", compression_opts=1)
@@ -63,7 +63,7 @@ def extract_crops(
                 log.info("%d of %d lesions cut", number, len(boxes))
 
 
-def _read_crop(folder: Path, scan: pd.Series, box: Box) -> np.ndarray:
+def read_scan_crop(folder: Path, scan: pd.Series, box: Box) -> np.ndarray:
     """Read the voxels of `box` from a row of the series index, HU as int16 [D, H, W]."""
     files = [folder / path for path in scan.files]
     if scan.format == "nifti":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from explainct.data.samples.attributes import ATTRIBUTES
 from explainct.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,14 +32,33 @@ def cross_entropy(logits: "torch.Tensor", classes: "torch.Tensor") -> "torch.Ten
     return functional.cross_entropy(logits, classes)
 
 
+def sigmoid(logits: "torch.Tensor") -> "torch.Tensor":
+    """Return the probabilities [B, K] of labels that do not exclude each other, from logits [B, K]."""
+    return logits.sigmoid()
+
+
+def above_half(logits: "torch.Tensor") -> "torch.Tensor":
+    """Return which labels are likelier than not, 0 or 1 [B, K], by logits [B, K]."""
+    return (logits > 0).long()
+
+
+def binary_cross_entropy(logits: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
+    """Return the mean binary cross-entropy of logits [B, K] and labels 0 or 1 [B, K], a scalar."""
+    from torch.nn import functional
+
+    return functional.binary_cross_entropy_with_logits(logits, labels)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What is predicted.
+    """What is predicted: one of several classes, or several labels that do not exclude each other.
 
     Attributes:
         name: its name in settings and paths.
         column: the column of `samples.parquet` with each sample's class, a number; `_row` of `sample_table` writes it.
-        labels: names of the classes, in the order of their numbers; one output each.
+            Empty where labels do not exclude each other.
+        columns: the columns with 0 or 1 for each label, where labels do not exclude each other; else none.
+        labels: names of the classes, in the order of their numbers, or of the labels; one output each.
         explained: the classes whose samples hold an annotated lesion; these are explained, all others are not.
         activation: from logits [B, K] to probabilities [B, K].
         loss: from logits [B, K] and true classes [B] to a scalar.
@@ -46,9 +66,10 @@ class Task:
     """
 
     name: str
-    column: str
     labels: tuple[str, ...]
-    explained: tuple[int, ...]
+    column: str = ""
+    columns: tuple[str, ...] = ()
+    explained: tuple[int, ...] = ()
     activation: Callable[["torch.Tensor"], "torch.Tensor"] = softmax
     loss: Callable[["torch.Tensor", "torch.Tensor"], "torch.Tensor"] = cross_entropy
     decision: Callable[["torch.Tensor"], "torch.Tensor"] = argmax
@@ -59,12 +80,19 @@ class Task:
         return len(self.labels)
 
     @property
+    def multilabel(self) -> bool:
+        """Tell whether a sample may have several labels."""
+        return bool(self.columns)
+
+    @property
     def probability_columns(self) -> list[str]:
         """Return the columns of tables of predictions: the probability of class 1, or of each of several classes."""
         return ["probability"] if self.outputs == 2 else [f"probability_{number}" for number in range(self.outputs)]
 
     def classes(self, samples: pd.DataFrame) -> np.ndarray:
-        """Return the true class of each sample, int64 [N]."""
+        """Return the true class of each sample, int64 [N]; of several labels 0 or 1 each, float32 [N, K]."""
+        if self.multilabel:
+            return samples[list(self.columns)].to_numpy(np.float32, copy=True)
         return samples[self.column].to_numpy(np.int64, copy=True)
 
     def is_explained(self, samples: pd.DataFrame) -> np.ndarray:
@@ -74,16 +102,30 @@ class Task:
 
 TASKS: dict[str, Task] = {
     "lesion": Task(name="lesion", column="label", labels=("neighbour", "lesion"), explained=(1,)),
+    "attributes": Task(
+        name="attributes",
+        columns=tuple(ATTRIBUTES),
+        labels=tuple(ATTRIBUTES),
+        activation=sigmoid,
+        loss=binary_cross_entropy,
+        decision=above_half,
+    ),
 }
 """All tasks."""
 
 
 def find_task(name: str) -> Task:
-    """Return the task called `name`.
+    """Return the task called `name` that the methods of Table 1 are trained on: a sample has one class.
 
     Raises:
-        UserError: there is no such task.
+        UserError: there is no such task, or its labels do not exclude each other.
     """
+    classes = [task.name for task in TASKS.values() if not task.multilabel]
+    if name in TASKS and TASKS[name].multilabel:
+        raise UserError(
+            f"Setting `train.task` is `{name}`, whose labels do not exclude each other; `snakemake monitoring_study` "
+            f"trains it. Set it to one of {', '.join(classes)}."
+        )
     if name not in TASKS:
-        raise UserError(f"Setting `train.task` is `{name}`, but tasks are {', '.join(TASKS)}. Choose one.")
+        raise UserError(f"Setting `train.task` is `{name}`, but tasks are {', '.join(classes)}. Choose one.")
     return TASKS[name]

@@ -12,7 +12,11 @@ from explainct.errors import UserError
 if TYPE_CHECKING:
     import torch
 
-NETWORKS: dict[str, str] = {"resnet18": "explainct.learning.networks.resnet:ExplainableResNet"}
+NETWORKS: dict[str, str] = {
+    "resnet18": "explainct.learning.networks.resnet:ExplainableResNet",
+    "densenet121": "explainct.learning.networks.densenet:ExplainableDenseNet",
+    "small_resnet": "explainct.learning.networks.small_resnet:SmallResNet",
+}
 """All networks."""
 
 
@@ -38,12 +42,12 @@ class Classifier(Protocol):
         ...
 
 
-def network_entry(name: str) -> str:
-    """Return the entry `module:class` of the network called `name`.
+def network_entry(name: str, setting: str = "train.network") -> str:
+    """Return the entry `module:class` of the network called `name`, which `setting` names.
 
     Raises:
         UserError: there is no such network.
     """
     if name not in NETWORKS:
-        raise UserError(f"Setting `train.network` is `{name}`, but networks are {', '.join(NETWORKS)}. Choose one.")
+        raise UserError(f"Setting `{setting}` is `{name}`, but networks are {', '.join(NETWORKS)}. Choose one.")
     return NETWORKS[name]

@@ -18,6 +18,8 @@ from explainct.learning.networks.registry import Classifier
 from explainct.runtime.device import Compute, choose_compute
 from explainct.runtime.files import write_parquet
 from explainct.scoring.evaluate.explanation_file import EXPLAINED_CLASSES, write_explanations
+from explainct.scoring.metrics.calibrated_risk import fit_alarm
+from explainct.scoring.metrics.distinctiveness import distinctiveness
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ def explain_classifier(
     validation_file: Path,
     explanations_file: Path,
     task: str,
+    abstain: float,
     batch_size: int,
     reading: dict[str, Any],
     device: str,
@@ -50,6 +53,7 @@ def explain_classifier(
         validation_file: the same table of the validation samples, on which thresholds are chosen.
         explanations_file: HDF5 file to write, see `predict_and_explain`.
         task: name of the task.
+        abstain: share of validation samples, those of the largest risk, that have an alarm, in (0, 1).
         batch_size: images of a forward pass.
         reading: the settings `samples` that images depend on.
         device: `auto`, `cpu` or `cuda`.
@@ -66,6 +70,7 @@ def explain_classifier(
         ),
         networks=load_classifiers(model_files, compute),
         task=find_task(task),
+        abstain=abstain,
         batch_size=batch_size,
         compute=compute,
         predictions_file=predictions_file,
@@ -80,6 +85,7 @@ def predict_and_explain(
     store: SampleReader,
     networks: Mapping[int, Classifier],
     task: Task,
+    abstain: float,
     batch_size: int,
     compute: Compute,
     predictions_file: Path,
@@ -93,10 +99,13 @@ def predict_and_explain(
         store: gives the images [N, D, H, W] in [0, 1] of samples.
         networks: trained classifiers by seed.
         task: what they predict.
+        abstain: share of validation samples, those of the largest risk, that have an alarm, in (0, 1).
         batch_size: images of a forward pass.
         compute: device and number formats.
         predictions_file: table to write, one row per seed and test sample: true class (`label`), `predicted` class,
-            and `probability` of class 1, or `probability_0`, `probability_1`, ... where there are more than two.
+            `probability` of class 1, or `probability_0`, `probability_1`, ... where there are more than two;
+            `risk`, the calibrated probability that the predicted class is wrong, `alarm`, whether it is above that of
+            the share 1 - `abstain` of the validation samples, and `distinctiveness` of the predicted class's map.
         validation_file: the same table of the validation samples.
         explanations_file: HDF5 file to write, with maps [N, d, h, w] of the predicted and of the true class.
 
@@ -109,14 +118,41 @@ def predict_and_explain(
         raise UserError(f"The test split has {len(test)} samples and no lesion to explain. Lower `samples.train`.")
     log.info("test: %d samples, %d lesions, %d seeds", len(test), len(lesions), len(networks))
     table, maps = _predict_all(test, store, networks, task, batch_size, compute)
-    write_parquet(table, predictions_file)
+    validation, _ = _predict_all(_split(samples, "validation"), store, networks, task, batch_size, compute)
+    write_parquet(with_alarms(table, validation, task, abstain=abstain), predictions_file)
     write_explanations(
         explanations_file,
         lesions,
         {seed: dict(zip(EXPLAINED_CLASSES, of_seed, strict=True)) for seed, of_seed in maps.items()},
     )
-    table, _ = _predict_all(_split(samples, "validation"), store, networks, task, batch_size, compute)
-    write_parquet(table, validation_file)
+    write_parquet(with_alarms(validation, validation, task, abstain=abstain), validation_file)
+
+
+def with_alarms(predictions: pd.DataFrame, validation: pd.DataFrame, task: Task, *, abstain: float) -> pd.DataFrame:
+    """Return predictions with `risk` and `alarm`, by an alarm that the validation predictions of each seed tune.
+
+    Args:
+        predictions: `seed`, probabilities and `predicted`.
+        validation: the same of the validation samples, with `label`.
+        task: names the probabilities.
+        abstain: share of validation samples, those of the largest risk, that have an alarm, in (0, 1).
+
+    Raises:
+        UserError: a probability is not finite.
+    """
+    tuned = dict(iter(validation.groupby("seed")))
+    tables = []
+    for seed, rows in predictions.groupby("seed", sort=False):
+        held = tuned[seed]
+        alarm = fit_alarm(
+            held[task.probability_columns].to_numpy(),
+            held["label"].to_numpy(),
+            held["predicted"].to_numpy(),
+            abstain=abstain,
+        )
+        risk = alarm.risk(rows[task.probability_columns].to_numpy(), rows["predicted"].to_numpy())
+        tables.append(rows.assign(risk=risk, alarm=alarm.alarms(risk)))
+    return pd.concat(tables)
 
 
 def _split(samples: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -147,7 +183,7 @@ def _predict_all(
             maps[seed].append(batch_maps)
     table = pd.concat([part for parts in predictions.values() for part in parts])
     return (
-        table[["seed", "sample_id", "label", *task.probability_columns, "predicted"]],
+        table[["seed", "sample_id", "label", *task.probability_columns, "predicted", "distinctiveness"]],
         {seed: np.concatenate(parts, axis=1) for seed, parts in maps.items()},
     )
 
@@ -183,8 +219,9 @@ def predict_and_map(
         compute: device and number formats.
 
     Returns:
-        A table with `sample_id`, true class (`label`), probabilities and `predicted` class, one row per sample, and the
-        raw maps [2, L, d, h, w] of the L lesions for the predicted class and for the true one.
+        A table with `sample_id`, true class (`label`), probabilities, `predicted` class and the `distinctiveness` of
+        its class activation map among those of all classes, one row per sample, and the raw maps [2, L, d, h, w] of the
+        L lesions for the predicted class and for the true one.
     """
     with compute.autocast():
         logits, features = network(images)
@@ -193,11 +230,13 @@ def predict_and_map(
     true = torch.from_numpy(task.classes(samples)).to(predicted.device)
     is_lesion = torch.from_numpy(task.is_explained(samples)).to(predicted.device)
     maps = torch.stack([class_activation_maps(features, weight, classes)[is_lesion] for classes in (predicted, true)])
+    distinct = distinctiveness(torch.einsum("bcdhw,kc->bkdhw", features, weight))  # [B, K]
     probabilities = task.activation(logits.float()).cpu().numpy()  # [B, K]
     shown = probabilities[:, 1:] if task.outputs == 2 else probabilities
     table = samples[["sample_id"]].assign(
         label=samples[task.column],
         **dict(zip(task.probability_columns, shown.T, strict=True)),
         predicted=predicted.cpu().numpy(),
+        distinctiveness=distinct.gather(1, predicted[:, None])[:, 0].cpu().numpy(),
     )
     return table, maps.cpu().numpy()

@@ -3,32 +3,17 @@
 Pixels are those of the regions that are scored.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
+from explainct.scoring.metrics.selective import RiskArea, selective_area, selective_risk
 from explainct.scoring.statistics.checks import DECIMALS, check_lists, check_range, rounded
 
 MAX_VARIANCE = 0.25
 """The largest variance that values in [0, 1] can have."""
 
 BINS = 10
-COVERAGES = 50
-"""Points of a risk-coverage curve."""
-
-
-class RiskArea(NamedTuple):
-    """The area under a risk-coverage curve, less is better.
-
-    Attributes:
-        area: mean risk over all coverages (AURC), in [0, 1].
-        excess: its excess over the best possible order (E-AURC), in [0, 1].
-    """
-
-    area: float
-    excess: float
 
 
 def reliability(probability: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
@@ -85,9 +70,7 @@ def risk_coverage(variance: np.ndarray, error: np.ndarray) -> pd.DataFrame:
     Raises:
         UserError: lengths differ or are 0, or variances leave [0, 0.25].
     """
-    covered = np.unique(-(-np.arange(1, COVERAGES + 1) * len(variance) // COVERAGES))
-    risk = _expected_errors(variance, error)[covered - 1] / covered
-    return pd.DataFrame({"coverage": covered / len(variance), "risk": risk, "n": covered})
+    return selective_risk(_checked(variance, error), error)
 
 
 def risk_area(variance: np.ndarray, error: np.ndarray) -> RiskArea:
@@ -105,10 +88,7 @@ def risk_area(variance: np.ndarray, error: np.ndarray) -> RiskArea:
     >>> risk_area(np.array([0.01, 0.02, 0.03, 0.2]), np.array([False, False, False, True]))
     RiskArea(area=0.0625, excess=0.0)
     """
-    covered = np.arange(1, len(variance) + 1)
-    area = np.mean(_expected_errors(variance, error) / covered)
-    best = np.mean(np.maximum(covered - np.sum(~np.asarray(error, dtype=bool)), 0) / covered)
-    return RiskArea(float(area), float(area - best))
+    return selective_area(_checked(variance, error), error)
 
 
 def weights_rank_errors(weight: np.ndarray, error: np.ndarray) -> float:
@@ -128,12 +108,8 @@ def weights_rank_errors(weight: np.ndarray, error: np.ndarray) -> float:
     return float(roc_auc_score(wrong, -np.asarray(weight))) if 0 < wrong.sum() < len(wrong) else np.nan
 
 
-def _expected_errors(variance: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Return the errors [N] expected among the 1, 2 ... N most certain pixels, with ties in random order."""
+def _checked(variance: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Return variances without their rounding errors, after checking them."""
     check_lists(variance=variance, error=error)
     check_range("variance", variance, MAX_VARIANCE)
-    _, group, sizes = np.unique(rounded(variance, DECIMALS), return_inverse=True, return_counts=True)
-    errors = np.bincount(group, np.asarray(error, dtype=bool))
-    # Within a tie every pixel is wrong with the same chance, so the expected number rises on a straight line.
-    stops, found = (np.concatenate([[0], np.cumsum(parts)]) for parts in (sizes, errors))
-    return np.interp(np.arange(1, len(variance) + 1), stops, found)
+    return rounded(variance, DECIMALS)
