@@ -151,7 +151,8 @@ def condition(around: Surroundings) -> torch.Tensor:
     # [B, 4, S, S], [B, 6, S, S]
     flags, numbers = (values[:, :, None, None].expand(-1, -1, *size) for values in (shown.to(fields.dtype), numbers))
     known = evidence(fields[:, :2], torch.stack([near, far], dim=1) / pixel[:, None], shown[:, :2])[:, None]
-    share = network_share(torch.minimum(near, far) / pixel)[:, None, None, None].expand(-1, -1, *size)  # [B, 1, S, S], like `known`
+    share = network_share(torch.minimum(near, far) / pixel)[:, None, None, None]
+    share = share.expand(-1, -1, *size)  # [B, 1, S, S], like `known`
     blends = [_blend(fields, t) * both, aligned * both]
     # [B, 4 + 4 + 4 + 1 + 1 + 6 + 1 + 1, S, S]
     return torch.cat([fields, flags, 2 * disagreement, *blends, numbers, known, share], dim=1)
