@@ -62,5 +62,6 @@ def test_models_are_exact_on_annotated_slices_and_leave_them_continuously(interp
     beside = answers(0.005)
     assert (beside - truth).abs().max() < 0.01
     assert (beside * (1 - beside)).sum() <= 0.005 * max(float(truth.sum()), 1)
-    steps = [answers(z) for z in np.linspace(0.005, 1.25, 240)]
+    # Half-way the nearer side changes, and with it the order of what the networks see.
+    steps = [answers(z) for z in np.linspace(0.005, 1.24, 60)]
     assert max(float((one - other).abs().max()) for one, other in pairwise(steps)) < 0.3
