@@ -15,8 +15,7 @@ SET = {
     "SOURCE_DATE_EPOCH": "0",
     # HDF5 locks what it opens, and goes on without on a disk that has no locks.
     "HDF5_USE_FILE_LOCKING": "BEST_EFFORT",
-    # Threads that wait for each other must not keep a core busy that another program needs: beside one, a training
-    # step on two threads took four times as long.
+    # Threads that wait for each other must not keep a core busy that another program needs.
     "OMP_WAIT_POLICY": "PASSIVE",
 }
 

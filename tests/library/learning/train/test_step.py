@@ -9,6 +9,7 @@ from torch.testing import assert_close
 
 from explainct.config.methods import METHODS
 from explainct.data.samples.tasks import TASKS
+from explainct.learning.losses.due import STRENGTH
 from explainct.learning.networks.classifier import map_shape
 from explainct.learning.networks.resnet import ExplainableResNet
 from explainct.learning.train.step import build_supervision, explanation_loss, training_step
@@ -68,7 +69,7 @@ def test_due_step_descends_the_loss_that_captum_and_plain_torch_give(network, ba
     size = raw.abs().amax((1, 2, 3), keepdim=True)
     inside = 0.01 + 0.98 * raw.clamp_min(0) / raw.amax((1, 2, 3), keepdim=True)
     cost = binary_cross_entropy(inside, share, reduction="none") + share * (-raw).clamp_min(0) / size
-    each = (weight * cost).sum((1, 2, 3)) / weight.sum((1, 2, 3))
+    each = STRENGTH * (weight * cost).sum((1, 2, 3)) / weight.sum((1, 2, 3))
     assert_close(explanation, each.mean().detach())
     # Supervision does not depend on the scale of the map, and so its gradient is that of the loss times the scale.
     expected = (size.detach()[:, 0, 0, 0] * each).mean()

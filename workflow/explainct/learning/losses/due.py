@@ -10,7 +10,7 @@ FLOOR = 0.01
 """A cell of value 0 counts as this probability, and one of value 1 as 1 minus it, so that the loss is bounded."""
 
 STRENGTH = 10.0
-"""Factor of the loss; of 1, 3 and 10 the best explanations and predictions on validation patients of the demo. The
+"""Factor of the loss; of 1, 3 and 10 the best explanations on validation patients of the demo, at equal accuracy. The
 compared methods have losses of their own scales, and the published `train.lambda` of 1."""
 
 
