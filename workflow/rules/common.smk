@@ -12,7 +12,8 @@ from explainct.runtime.code_hash import all_hashes, code_hash
 from explainct.data.datasets.dataset import module_of
 from explainct.data.datasets.fingerprint import folders_state
 from explainct.data.datasets.registry import dataset_of, downloads
-from explainct.runtime.snakemake_internals import is_main_process
+from explainct.runtime.gpu_slots import has_gpu
+from explainct.runtime.snakemake_internals import is_main_process, runs_jobs_here
 from explainct.runtime.requests import growing
 
 DATASET = config["dataset"]
@@ -86,10 +87,19 @@ CACHED = "SNAKEMAKE_OUTPUT_CACHE" in os.environ and (
 SOFTWARE = {name: version(name) for name in ("h5py", "monai", "numpy", "torch")}
 
 
+# Jobs that ask for the machine's one GPU run one after the other, so they must not ask for one that is not there.
+NO_GPU = config["device"] == "cpu" or (
+    config["device"] == "auto"
+    and is_main_process(workflow)
+    and runs_jobs_here(workflow)
+    and not has_gpu()
+)
+
+
 def asks(rule):
-    """Return what a job of `rule` asks for, as the settings' table has it; with `device: cpu` for no GPU."""
+    """Return what a job of `rule` asks for, as the settings' table has it; no GPU where none will be used."""
     request = REQUESTS[rule]
-    gpu = request.gpu if config["device"] != "cpu" else 0
+    gpu = 0 if NO_GPU else request.gpu
     asked = {
         "mem_mb": growing(request.mem_mb),
         "runtime": growing(request.runtime),

@@ -55,6 +55,14 @@ def test_twelve_jobs_on_three_gpus_never_share_one(start):
         assert all(end <= begin for (_, end), (begin, _) in pairwise(own))
 
 
+def test_a_machine_has_a_gpu_where_a_device_file_shows_one(tmp_path):
+    patterns = (str(tmp_path / "gpu[0-9]*"), str(tmp_path / "other"))
+    (tmp_path / "gpuctl").touch()
+    assert not slots.has_gpu(patterns)
+    (tmp_path / "gpu1").touch()
+    assert slots.has_gpu(patterns)
+
+
 def test_a_killed_job_lets_its_gpu_go(start):
     holders = [start("time.sleep(60)", count=2) for _ in range(2)]
     taken = [int(job.stdout.readline()) for job in holders]

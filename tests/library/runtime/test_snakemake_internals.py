@@ -104,6 +104,15 @@ def test_a_process_that_runs_a_job_is_not_the_main_one(tmp_path):
     assert (tmp_path / "processes").read_text().split() == ["True", "False"], output
 
 
+@pytest.mark.parametrize(
+    ("arguments", "here"), [(("-n",), "True"), (("-n", "--executor", "slurm", "--jobs", "2"), "False")]
+)
+def test_jobs_run_here_unless_a_cluster_runs_them(tmp_path, arguments, here):
+    toy = HEAD + CHAIN + 'Path("here").write_text(str(runs_jobs_here(workflow)))\n'
+    output = run_toy(tmp_path, toy, *arguments)
+    assert (tmp_path / "here").read_text() == here, output
+
+
 @pytest.mark.parametrize("call", ["", "drop_benchmarks_of_cached(workflow)"])
 def test_rules_with_a_benchmark_can_be_cached_without_it(tmp_path, call):
     (tmp_path / "cache").mkdir()

@@ -51,7 +51,8 @@ class Train(Settings):
     max_pool: bool = Field(False, description="Max-pool after the stem (published: true); false suits a smaller grid.")
     validate_every: Count = Field(5, description="Epochs between validations.")
     threads: Count = Field(
-        1, description="CPU threads of a job that uses torch; several jobs side by side use the cores better."
+        1,
+        description="CPU threads of a job that uses torch; jobs run side by side where there is no GPU.",
     )
     seeds_per_job: Literal["all", "one"] = Field(
         "all", description="Train all seeds of a method in one job, or each in its own, where GPUs are plenty."

@@ -30,6 +30,14 @@ def is_main_process(workflow: Any) -> bool:
     return workflow.is_main_process
 
 
+def runs_jobs_here(workflow: Any) -> bool:
+    """Return whether the jobs of a run are processes of this machine, rather than jobs of a cluster.
+
+    Snakemake chooses the executor after it has read the Snakefile; a number of jobs in place of cores is there before.
+    """
+    return workflow.resource_settings.nodes is None
+
+
 def drop_benchmarks_of_cached(workflow: Any) -> None:
     """Take the benchmark file from each rule whose outputs may come from Snakemake's cache.
 
