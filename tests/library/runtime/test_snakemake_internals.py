@@ -113,6 +113,19 @@ def test_jobs_run_here_unless_a_cluster_runs_them(tmp_path, arguments, here):
     assert (tmp_path / "here").read_text() == here, output
 
 
+@pytest.mark.parametrize("call", ["", "wake_scheduler_once()"])
+def test_timers_do_not_grow_with_the_jobs(tmp_path, call):
+    toy = HEAD + (
+        f"import threading\n{call}\n"
+        'rule all:\n    input: [f"{n}.txt" for n in range(40)]\n'
+        'rule a:\n    output: "{n}.txt"\n    shell: "touch {output}"\n'
+        'onsuccess:\n    Path("timers").write_text(str(sum("Timer" in str(t) for t in threading.enumerate())))\n'
+    )
+    output = run_toy(tmp_path, toy)
+    assert (tmp_path / "39.txt").exists(), output
+    assert (int((tmp_path / "timers").read_text()) <= 1) is bool(call)
+
+
 @pytest.mark.parametrize("call", ["", "drop_benchmarks_of_cached(workflow)"])
 def test_rules_with_a_benchmark_can_be_cached_without_it(tmp_path, call):
     (tmp_path / "cache").mkdir()

@@ -6,7 +6,10 @@ the version that is tested.
 
 import sys
 from shlex import quote
+from threading import Timer
 from typing import Any
+
+from snakemake.scheduling.job_scheduler import JobScheduler
 
 from explainct.runtime.forecast import PlannedJob
 from explainct.runtime.job_list import JobFiles
@@ -20,6 +23,28 @@ def quote_interpreter() -> None:
     """
     if not sys.executable.startswith("'"):
         sys.executable = quote(sys.executable)
+
+
+def wake_scheduler_once() -> None:
+    """Let Snakemake's scheduler have one timer of a length at a time.
+
+    It starts one of a second each time that it looks for jobs and some are left over, and looks again when one ends. So
+    each job that ends adds a timer that is replaced for ever: after N jobs it looks N times a second.
+    """
+
+    def schedule(scheduler: Any, delay: float) -> None:
+        waiting = scheduler.__dict__.setdefault("waiting", set())
+        if delay in waiting:
+            return
+        waiting.add(delay)
+
+        def wake() -> None:
+            waiting.discard(delay)
+            scheduler._open_jobs.release()
+
+        Timer(delay, wake).start()
+
+    JobScheduler._schedule_reevalutation = schedule
 
 
 def is_main_process(workflow: Any) -> bool:
