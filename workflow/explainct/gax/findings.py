@@ -73,18 +73,19 @@ def _against_margin(row: pd.Series) -> str:
 
 def _gax_sentences(tables: Tables) -> list[str]:
     reached = tables["reached"]
-    share = (reached["samples"] * reached["reached"]).sum() / reached["samples"].sum()
+    total = reached["samples"].sum()
+    share = 100 * (reached["samples"] * reached["reached"]).sum() / total
     worst = reached.loc[reached["reached"].idxmin()]
     sentences = [
-        f"GAX by normalised steps reached the target of its class for {100 * share:.1f} % of "
-        f"{reached['samples'].sum()} correct predictions; the lowest share is {100 * worst['reached']:.0f} %, of class {worst['label']} with "
+        f"GAX by normalised steps reached the target of its class for {share:.1f} % of {total} correct predictions; "
+        f"the lowest share is {100 * worst['reached']:.0f} %, of class {worst['label']} with "
         f"{method_label(worst['method'])}, seed {worst['seed']}."
     ]
     for row in tables["forms"].itertuples():
-        mass = "" if pd.isna(row.mass) else f", and mass over area of its maps is {row.mass:.2f}"
+        mass = "" if pd.isna(row.mass) else f" and a mean mass over area of {row.mass:.2f}"
         sentences.append(
             f"{FORMS[row.form].label}, class {row.label}: {100 * row.reached:.0f} % of {row.samples} samples reached "
-            f"the target (median {row.target:.1f}, the first map scores {row.start:.1f}); its maps have a median rms of "
+            f"the target (median {row.target:.1f}; the first map scores {row.start:.1f}); maps have a median rms of "
             f"{row.rms:.3f}{mass}."
         )
     return sentences
@@ -94,14 +95,13 @@ def _evidence_sentences(tables: Tables) -> list[str]:
     sentences = []
     for row in tables["evidence_differences"].itertuples():
         numbers = f"{row.difference:+.2f} [{row.low:+.2f}, {row.high:+.2f}]"
-        way = (
-            "the mass lies more inside the lesion"
-            if row.low > 0
-            else ("the mass lies less inside the lesion" if row.high < 0 else "no difference is shown")
-        )
+        way = "no difference is shown"
+        if row.low > 0 or row.high < 0:
+            way = f"the mass lies {'more' if row.low > 0 else 'less'} inside the lesion"
         sentences.append(
-            f"{method_label(row.method)} against {method_label(row.reference)}, {EVIDENCE[row.metric]}: {way}, {numbers} "
-            f"in mass over area ({row.patients} patients, {row.seeds} seeds; other trainings are not in the interval)."
+            f"{method_label(row.method)} against {method_label(row.reference)}, {EVIDENCE[row.metric]}: {way}, "
+            f"{numbers} in mass over area ({row.patients} patients, {row.seeds} seeds; other trainings are not in the "
+            "interval)."
         )
     return sentences
 
