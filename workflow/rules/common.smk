@@ -236,11 +236,11 @@ def heatmap_arguments(wildcards):
 
 def generation_arguments(wildcards):
     """Return what GAX on a method's classifier reads."""
-    return generation_of(wildcards.method)
+    return {**generation_of(wildcards.method), **pick("confidence", "form")}
 
 
 def generation_of(method):
-    """Return what GAX on a classifier of a method reads."""
+    """Return what any form of GAX on a classifier of a method reads."""
     return {
         **pick("confidence", "iterations", "target", "batch_size"),
         "task": TASK,

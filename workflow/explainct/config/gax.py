@@ -1,6 +1,6 @@
 """Settings of AX and GAX: the confidence study."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,8 @@ from explainct.config.training import MethodName
 MAPS = ("saliency", "input_x_gradient", "deconvolution", "guided_backpropagation", "deep_lift")
 """Keys of `explainct.learning.explain.signed_maps.SIGNED_MAPS`; Grad-CAM has a layer."""
 GRAD_CAM = "grad_cam_"
+FormName = Literal["normalised", "low_resolution", "additive_adam", "published", "published_without_bias"]
+"""Keys of `explainct.gax.generate.FORMS`."""
 
 
 class Confidence(Settings):
@@ -40,7 +42,14 @@ class Confidence(Settings):
         "reach (published: a score of 48 for all).",
     )
     iterations: Count = Field(30, description="Most steps of GAX (published: no limit).")
-    compared: Count = Field(6, description="Test samples of each class on which all forms of GAX are compared.")
+    form: FormName = Field("normalised", description="Form of GAX that runs on every sample.")
+    forms: Distinct[FormName] = Field(
+        ("normalised", "low_resolution", "additive_adam", "published"),
+        min_length=1,
+        description="Forms that are compared: steps of a fixed size along the gradient, the same on a coarse grid, "
+        "Adam, and as published with a bias (X-rays) or without one (ImageNet).",
+    )
+    compared: Count = Field(6, description="Test samples of each class on which forms of GAX are compared.")
     shown: Count = Field(2, description="Those of each class whose maps the page shows, step by step.")
     keep: Distinct[Annotated[int, Field(ge=0)]] = Field(
         (0, 1, 2, 3, 5, 8, 12, 20, 30), description="Steps whose maps the page shows, beside the last one."

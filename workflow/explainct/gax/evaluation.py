@@ -19,7 +19,7 @@ KINDS = ("co_true", "co_predicted", "shuffled_true", "shuffled_predicted")
 """Scores for the true and the predicted class, by the map and by its shuffled control."""
 MARGIN = "margin"
 EVIDENCE = {
-    "gax_mass": "GAX, normalised steps",
+    "gax_mass": "GAX",
     "cam_mass": "Class activation map",
     "input_x_gradient_mass": "Input x Gradient",
 }

@@ -97,17 +97,17 @@ def gax_curves(*, curves_file: Path, forms_file: Path, cohort: str, png: Path, p
         pdf: picture for a paper.
     """
     curves, forms = pd.read_parquet(curves_file), pd.read_parquet(forms_file)
-    targets = forms.groupby("label")["target"].first()
+    targets, names = forms.groupby("label")["target"].first(), list(forms["form"].unique())
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(2.7 * len(FORMS), 3.4), layout="constrained")
-        panels = figure.subplots(1, len(FORMS), sharey=True, sharex=True)
-        for axes, (name, form) in zip(panels, FORMS.items(), strict=True):
+        figure = Figure(figsize=(2.4 * len(names) + 1, 3.4), layout="constrained")
+        panels = figure.subplots(1, len(names), sharey=True, sharex=True, squeeze=False)[0]
+        for axes, name in zip(panels, names, strict=True):
             for (label, _), curve in curves[curves["form"] == name].groupby(["label", "sample_id"], sort=True):
                 color = CLASS_COLORS[int(label) % len(CLASS_COLORS)]
                 axes.plot(curve["iteration"], curve["score"], color=color, linewidth=0.8, alpha=0.8)
             for label, target in targets.items():
                 axes.axhline(target, color=CLASS_COLORS[int(label) % len(CLASS_COLORS)], linestyle=":", linewidth=1)
-            axes.set(title=form.label, xlabel="step")
+            axes.set(title=FORMS[name].label, xlabel="step")
         panels[0].set_ylabel("CO score")
         handles = [
             Patch(color=CLASS_COLORS[int(label) % len(CLASS_COLORS)], label=f"class {label}, target {target:.1f}")

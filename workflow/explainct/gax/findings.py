@@ -77,7 +77,7 @@ def _gax_sentences(tables: Tables) -> list[str]:
     share = 100 * (reached["samples"] * reached["reached"]).sum() / total
     worst = reached.loc[reached["reached"].idxmin()]
     sentences = [
-        f"GAX by normalised steps reached the target of its class for {share:.1f} % of {total} correct predictions; "
+        f"GAX reached the target of its class for {share:.1f} % of {total} correct predictions; "
         f"the lowest share is {100 * worst['reached']:.0f} %, of class {worst['label']} with "
         f"{method_label(worst['method'])}, seed {worst['seed']}."
     ]

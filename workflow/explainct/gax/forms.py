@@ -1,4 +1,4 @@
-"""All forms of GAX on a few samples of one classifier, with the curves of Figure 4 and the maps of single steps."""
+"""Forms of GAX on a few samples of one classifier, with the curves of Figure 4 and the maps of single steps."""
 
 import logging
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import torch
 from explainct.data.samples.reader import SampleReader
 from explainct.data.samples.tasks import Task, find_task
 from explainct.gax.evidence import evidence
-from explainct.gax.generate import FORMS, Generated
+from explainct.gax.generate import Generated
 from explainct.gax.heatmaps import Settings, generate_for, heatmap_table
 from explainct.gax.samples import read_seen
 from explainct.gax.targets import class_targets, scored_samples
@@ -37,6 +37,7 @@ def compare_forms(
     curves_file: Path,
     maps_file: Path,
     task: str,
+    forms: Sequence[str],
     compared: int,
     shown: int,
     keep: Sequence[int],
@@ -47,7 +48,7 @@ def compare_forms(
     device: str,
     threads: int,
 ) -> None:
-    """Run every form of GAX on some correctly predicted test samples of each class.
+    """Run forms of GAX on some correctly predicted test samples of each class.
 
     Args:
         lesions_file: the table `annotate/lesions.parquet`.
@@ -62,6 +63,7 @@ def compare_forms(
         maps_file: HDF5 file to write, a group per shown sample: `image` [D, H, W] in [0, 1], and a group per form with
             `iteration` [T], `score` [T] and `map` float32 [T, D, H, W]; attributes `label`, `target`.
         task: name of the task.
+        forms: names of forms, see `explainct.gax.generate.FORMS`.
         compared: samples of each class, spread evenly over their ids.
         shown: samples of each class whose maps are kept.
         keep: numbers of steps after which their maps are kept, beside the last map.
@@ -89,14 +91,14 @@ def compare_forms(
         for start in range(0, len(samples), batch_size):
             batch = samples.iloc[start : start + batch_size]
             images = read_seen(store, batch, network.settings["dims"], compute)
-            for form in FORMS:
+            for form in forms:
                 found = generate_for(network, batch, images, of_task, targets, form, settings, tuple(keep))
                 table = heatmap_table(batch, found, of_task, targets)
                 table = table.join(evidence(network, batch, images, found, of_task, store, compute))
                 tables.append(table.assign(form=form))
                 curves.append(_curves(table, found).assign(form=form))
                 _write_maps(file, form, table, images, found, pictured)
-            log.info("%d of %d samples, %d forms", min(start + batch_size, len(samples)), len(samples), len(FORMS))
+            log.info("%d of %d samples, %d forms", min(start + batch_size, len(samples)), len(samples), len(forms))
     write_parquet(pd.concat(tables, ignore_index=True), forms_file)
     write_parquet(pd.concat(curves, ignore_index=True), curves_file)
 

@@ -33,9 +33,11 @@ class Form:
 
     Attributes:
         label: its name for readers.
-        map: `scaled` for h = tanh(w * x + b), `free` for tanh(v), `coarse` for tanh(v) with v on a grid of a quarter.
+        map: `scaled` for h = tanh(w * x) with or without b, `free` for tanh(v), `coarse` for tanh(v) with
+            v on a grid of a quarter.
         optimiser: `adam`, or `normalised` for steps of a fixed root mean square along the gradient.
         rate: Adam's learning rate, or that root mean square.
+        bias: whether h has the published bias b, for `scaled`.
         similarity: factor of the loss that keeps h away from x.
         clip: whether x + h is clipped to [0, 1].
     """
@@ -44,6 +46,7 @@ class Form:
     map: Literal["scaled", "free", "coarse"]
     optimiser: Literal["adam", "normalised"]
     rate: float
+    bias: bool = False
     similarity: float = 0.0
     clip: bool = True
 
@@ -53,10 +56,19 @@ FORMS: dict[str, Form] = {
     "low_resolution": Form(label="Low resolution (ours)", map="coarse", optimiser="normalised", rate=0.01),
     "additive_adam": Form(label="Additive, Adam", map="free", optimiser="adam", rate=0.01),
     "published": Form(
-        label="Published: tanh(w * x + b)", map="scaled", optimiser="adam", rate=0.1, similarity=100.0, clip=False
+        label="Published: tanh(w * x + b)",
+        map="scaled",
+        optimiser="adam",
+        rate=0.1,
+        bias=True,
+        similarity=100.0,
+        clip=False,
+    ),
+    "published_without_bias": Form(
+        label="Published: tanh(w * x)", map="scaled", optimiser="adam", rate=0.1, similarity=100.0, clip=False
     ),
 }
-"""All forms; that of the study comes first."""
+"""All forms."""
 OPTIMISERS = {"adam": torch.optim.Adam, "normalised": torch.optim.SGD}
 
 
@@ -152,7 +164,7 @@ def similarity_loss(maps: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
 def _start(form: Form, image: torch.Tensor) -> list[torch.Tensor]:
     """Return what is optimised of one image [1, D, H, W]: h = 0 at the start, but for the published form."""
     if form.map == "scaled":
-        start = [torch.ones_like(image), torch.full_like(image, BIAS)]
+        start = [torch.ones_like(image), torch.full_like(image, BIAS)][: 2 if form.bias else 1]
     elif form.map == "free":
         start = [torch.zeros_like(image)]
     else:
@@ -164,7 +176,7 @@ def _start(form: Form, image: torch.Tensor) -> list[torch.Tensor]:
 def _heatmap(form: Form, free: list[torch.Tensor], image: torch.Tensor) -> torch.Tensor:
     """Return the map of one image, [1, D, H, W] in [-1, 1]."""
     if form.map == "scaled":
-        return torch.tanh(free[0] * image + free[1])
+        return torch.tanh(free[0] * image + (free[1] if form.bias else 0))
     return torch.tanh(free[0] if form.map == "free" else upsample(free[0], tuple(image.shape[1:])))
 
 

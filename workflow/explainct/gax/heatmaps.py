@@ -21,9 +21,6 @@ from explainct.runtime.files import write_parquet
 
 log = logging.getLogger(__name__)
 
-STUDY_FORM = next(iter(FORMS))
-"""The form that the study runs on every sample."""
-
 
 class Settings(NamedTuple):
     """How GAX runs.
@@ -51,6 +48,7 @@ def generate_heatmaps(
     method: str,
     seed: int,
     task: str,
+    form: str,
     iterations: int,
     target: float,
     batch_size: int,
@@ -72,6 +70,7 @@ def generate_heatmaps(
         method: name of the classifier's method.
         seed: seed of the classifier.
         task: name of the task.
+        form: name of the form of GAX, see `explainct.gax.generate.FORMS`.
         iterations: most steps.
         target: quantile of the AX scores of correct validation predictions that is the target of a class, in (0, 1).
         batch_size: images at a time.
@@ -95,10 +94,10 @@ def generate_heatmaps(
     for start in range(0, len(samples), batch_size):
         batch = samples.iloc[start : start + batch_size]
         images = read_seen(store, batch, network.settings["dims"], compute)
-        found = generate_for(network, batch, images, of_task, targets, STUDY_FORM, settings)
+        found = generate_for(network, batch, images, of_task, targets, form, settings)
         table = heatmap_table(batch, found, of_task, targets)
         tables.append(table.join(evidence(network, batch, images, found, of_task, store, compute)))
-    table = pd.concat(tables, ignore_index=True).assign(form=STUDY_FORM, method=method, seed=seed)
+    table = pd.concat(tables, ignore_index=True).assign(form=form, method=method, seed=seed)
     write_parquet(table, heatmaps_file)
     right = table[table["correct"]]
     log.info("%d of %d correct predictions reached their target", right["reached"].sum(), len(right))

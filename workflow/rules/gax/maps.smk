@@ -49,7 +49,7 @@ rule generate_heatmaps:
 
 
 rule compare_forms:
-    """Run every form of GAX on a few samples of the first classifier."""
+    """Run forms of GAX on a few samples of the first classifier."""
     input:
         **SAMPLES,
         model_file=f"<classifiers>/{run_of(FIRST_STUDIED)}/seed{SEEDS[0]}/model.pt",
@@ -70,7 +70,7 @@ rule compare_forms:
     params:
         arguments={
             **generation_of(FIRST_STUDIED),
-            **pick("confidence", "compared", "shown", "keep"),
+            **pick("confidence", "forms", "compared", "shown", "keep"),
         },
         code=code_hash("compare_forms", NETWORK),
     script:
