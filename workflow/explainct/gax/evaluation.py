@@ -142,7 +142,7 @@ def reached_table(heatmaps: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 def evidence_tables(heatmaps: pd.DataFrame, *, reference: str, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return where the maps of test lesions lie, per method and seed, and by how much methods differ.
 
-    Lesions whose map is empty for a classifier, or that have no voxel on the grid, are left out of all of them.
+    Lesions that have no voxel on the grid are left out; a map of zeros has no mass inside, and counts as 0.
 
     Args:
         heatmaps: tables of `explainct.gax.heatmaps.generate_heatmaps`, together.

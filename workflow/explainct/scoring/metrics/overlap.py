@@ -79,7 +79,7 @@ def whole_map_metrics(explanation: np.ndarray, truth: np.ndarray) -> dict[str, f
 def mass_over_area(explanation: np.ndarray, truth: np.ndarray) -> float:
     """Return the share of a map's sum that lies inside, divided by the share of voxels that do: 1 for an even map.
 
-    NaN for a map of zeros, which has no share.
+    0 for a map of zeros, which lies nowhere.
 
     Args:
         explanation: map [D, H, W], 0 and more.
@@ -99,7 +99,7 @@ def mass_over_area(explanation: np.ndarray, truth: np.ndarray) -> float:
     if not inside.any():
         raise ValueError("The annotation is empty, expected at least one voxel inside.")
     total = explanation.sum(dtype=np.float64)
-    share = explanation.sum(dtype=np.float64, where=inside) / total if total > 0 else np.nan
+    share = explanation.sum(dtype=np.float64, where=inside) / total if total > 0 else 0.0
     return float(share / inside.mean())
 
 
