@@ -242,7 +242,7 @@ def generation_arguments(wildcards):
 def generation_of(method):
     """Return what any form of GAX on a classifier of a method reads."""
     return {
-        **pick("confidence", "iterations", "target", "batch_size"),
+        **pick("confidence", "iterations", "target", "target_score", "batch_size"),
         "task": TASK,
         "reading": {**READING, **methods.METHODS[method].reading},
         "device": config["device"],

@@ -45,7 +45,9 @@ def study(request, tmp_path_factory):
             names = {"method": method, "seed": seed}
             score_heatmaps(**data, **files, **names, maps=MAPS, steps=[STEP], neighbours=1, study_seed=0, **COMMON)
             heatmaps = {"heatmaps_file": folder / f"{method}_heatmaps.parquet", "form": "normalised"}
-            generate_heatmaps(**data, **files, **names, **heatmaps, iterations=30, target=0.95, **COMMON)
+            generate_heatmaps(
+                **data, **files, **names, **heatmaps, iterations=30, target=0.95, target_score=None, **COMMON
+            )
         compare_forms(
             **data,
             model_file=folder / "baseline.pt",
@@ -59,6 +61,7 @@ def study(request, tmp_path_factory):
             keep=(0, 1, 4),
             iterations=8,
             target=0.95,
+            target_score=None,
             **COMMON,
         )
     return folder

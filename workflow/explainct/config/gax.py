@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from explainct.config.base import Count, Distinct, OpenFraction, Settings
+from explainct.config.base import Count, Distinct, OpenFraction, Positive, Settings
 from explainct.config.training import MethodName
 
 MAPS = ("saliency", "input_x_gradient", "deconvolution", "guided_backpropagation", "deep_lift")
@@ -39,7 +39,10 @@ class Confidence(Settings):
     target: OpenFraction = Field(
         0.95,
         description="Quantile of the scores of Saliency on correct validation predictions of a class that GAX has to "
-        "reach (published: a score of 48 for all).",
+        "reach.",
+    )
+    target_score: Positive | None = Field(
+        None, description="Score that GAX has to reach in all classes, in place of the quantile (published: 48)."
     )
     iterations: Count = Field(30, description="Most steps of GAX (published: no limit).")
     form: FormName = Field("normalised", description="Form of GAX that runs on every sample.")

@@ -78,6 +78,8 @@ def score_histogram(*, scores_files: Sequence[Path], method: str, cohort: str, p
                 edges = np.histogram_bin_edges(table[kind], BINS)
                 for word, color in COLORS.items():
                     part = table.loc[table["correct"] == (word == "correct"), kind]
+                    if part.empty:
+                        continue
                     axes.hist(part, edges, density=True, alpha=0.6, color=color, label=f"{word} ({len(part)})")
                 axes.set_title(f"{map_label(name)}, {augmentation_label(augmentation)}; {words}", fontsize=8)
         panels[0, 0].legend()

@@ -12,9 +12,10 @@ import torch
 
 from explainct.data.samples.reader import SampleReader
 from explainct.data.samples.tasks import Task, find_task
+from explainct.errors import UserError
 from explainct.gax.evidence import evidence
 from explainct.gax.generate import Generated
-from explainct.gax.heatmaps import Settings, generate_for, heatmap_table
+from explainct.gax.heatmaps import generate_for, heatmap_table
 from explainct.gax.samples import read_seen
 from explainct.gax.targets import class_targets, scored_samples
 from explainct.learning.networks.classifier import load_classifier
@@ -43,6 +44,7 @@ def compare_forms(
     keep: Sequence[int],
     iterations: int,
     target: float,
+    target_score: float | None,
     batch_size: int,
     reading: dict[str, Any],
     device: str,
@@ -69,13 +71,14 @@ def compare_forms(
         keep: numbers of steps after which their maps are kept, beside the last map.
         iterations: most steps.
         target: quantile of the AX scores of correct validation predictions that is the target of a class, in (0, 1).
+        target_score: the target of all classes in place of the quantile; None for none.
         batch_size: images at a time.
         reading: the settings `samples` that images depend on.
         device: `auto`, `cpu` or `cuda`.
         threads: threads of the CPU.
 
     Raises:
-        UserError: no validation sample is predicted correctly.
+        UserError: no validation sample, or no test sample, is predicted correctly.
     """
     compute = choose_compute(device, threads)
     store = SampleReader.from_files(
@@ -83,16 +86,20 @@ def compare_forms(
     )
     network, of_task, scores = load_classifier(model_file, compute), find_task(task), pd.read_parquet(scores_file)
     samples = _spread(scored_samples(scores, pd.read_parquet(samples_file)), of_task, compared)
+    if samples.empty:
+        raise UserError(
+            f"None of the test samples in {scores_file} is predicted correctly, so no form of GAX can be shown. "
+            "Train the classifier longer."
+        )
     pictured = set(_spread(samples, of_task, shown)["sample_id"])
-    settings = Settings(iterations, target, batch_size)
-    targets = class_targets(scores, of_task, target)
+    targets = class_targets(scores, of_task, target, target_score)
     tables, curves = [], []
     with writing_hdf5(maps_file) as file:
         for start in range(0, len(samples), batch_size):
             batch = samples.iloc[start : start + batch_size]
             images = read_seen(store, batch, network.settings["dims"], compute)
             for form in forms:
-                found = generate_for(network, batch, images, of_task, targets, form, settings, tuple(keep))
+                found = generate_for(network, batch, images, of_task, targets, form, iterations, tuple(keep))
                 table = heatmap_table(batch, found, of_task, targets)
                 table = table.join(evidence(network, batch, images, found, of_task, store, compute))
                 tables.append(table.assign(form=form))

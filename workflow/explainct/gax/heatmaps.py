@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,20 +22,6 @@ from explainct.runtime.files import write_parquet
 log = logging.getLogger(__name__)
 
 
-class Settings(NamedTuple):
-    """How GAX runs.
-
-    Attributes:
-        iterations: most steps.
-        target: quantile of the AX scores that is the target of a class.
-        batch_size: images at a time.
-    """
-
-    iterations: int
-    target: float
-    batch_size: int
-
-
 def generate_heatmaps(
     *,
     lesions_file: Path,
@@ -51,6 +37,7 @@ def generate_heatmaps(
     form: str,
     iterations: int,
     target: float,
+    target_score: float | None,
     batch_size: int,
     reading: dict[str, Any],
     device: str,
@@ -73,6 +60,7 @@ def generate_heatmaps(
         form: name of the form of GAX, see `explainct.gax.generate.FORMS`.
         iterations: most steps.
         target: quantile of the AX scores of correct validation predictions that is the target of a class, in (0, 1).
+        target_score: the target of all classes in place of the quantile; None for none.
         batch_size: images at a time.
         reading: the settings `samples` that images depend on.
         device: `auto`, `cpu` or `cuda`.
@@ -88,13 +76,12 @@ def generate_heatmaps(
     network, of_task, scores = load_classifier(model_file, compute), find_task(task), pd.read_parquet(scores_file)
     samples = scored_samples(scores, pd.read_parquet(samples_file))
     samples = samples[samples["correct"] | of_task.is_explained(samples)].reset_index(drop=True)
-    settings = Settings(iterations, target, batch_size)
-    targets = class_targets(scores, of_task, target)
+    targets = class_targets(scores, of_task, target, target_score)
     tables = []
     for start in range(0, len(samples), batch_size):
         batch = samples.iloc[start : start + batch_size]
         images = read_seen(store, batch, network.settings["dims"], compute)
-        found = generate_for(network, batch, images, of_task, targets, form, settings)
+        found = generate_for(network, batch, images, of_task, targets, form, iterations)
         table = heatmap_table(batch, found, of_task, targets)
         tables.append(table.join(evidence(network, batch, images, found, of_task, store, compute)))
     table = pd.concat(tables, ignore_index=True).assign(form=form, method=method, seed=seed)
@@ -110,10 +97,21 @@ def generate_for(
     task: Task,
     targets: pd.DataFrame,
     form: str,
-    settings: Settings,
+    iterations: int,
     keep: tuple[int, ...] = (),
 ) -> Generated:
-    """Return the GAX maps of samples for their true class, with that class's target."""
+    """Return the GAX maps of samples for their true class.
+
+    Args:
+        network: the classifier, in evaluation mode.
+        samples: rows of `samples.parquet`.
+        images: what the network sees of them [N, 1, D, H, W].
+        task: says the true classes.
+        targets: the target of each class, see `explainct.gax.targets.class_targets`.
+        form: name of the form of GAX.
+        iterations: most steps.
+        keep: numbers of steps after which maps are kept.
+    """
     classes = task.classes(samples)
     return generate(
         network,
@@ -121,7 +119,7 @@ def generate_for(
         torch.from_numpy(classes).to(images.device),
         torch.tensor(targets.loc[classes, "target"].to_numpy(np.float32), device=images.device),
         FORMS[form],
-        iterations=settings.iterations,
+        iterations=iterations,
         keep=keep,
     )
 

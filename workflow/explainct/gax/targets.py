@@ -13,7 +13,7 @@ def scored_samples(scores: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     return samples.merge(seen, on="sample_id", validate="one_to_one").sort_values("sample_id", ignore_index=True)
 
 
-def class_targets(scores: pd.DataFrame, task: Task, quantile: float) -> pd.DataFrame:
+def class_targets(scores: pd.DataFrame, task: Task, quantile: float, fixed: float | None = None) -> pd.DataFrame:
     """Return the target of each class: a quantile of the AX scores of the correct validation predictions of the class.
 
     A class without any takes that of all classes together.
@@ -22,6 +22,7 @@ def class_targets(scores: pd.DataFrame, task: Task, quantile: float) -> pd.DataF
         scores: the table of `explainct.gax.heatmap_scores.score_heatmaps`.
         task: names the classes.
         quantile: in (0, 1).
+        fixed: the target of all classes in place of the quantile, as published; None for none.
 
     Returns:
         Indexed by class: `target`, the score to reach, and `samples`, how many it was chosen on.
@@ -29,6 +30,9 @@ def class_targets(scores: pd.DataFrame, task: Task, quantile: float) -> pd.DataF
     Raises:
         UserError: no validation sample is predicted correctly.
     """
+    if fixed is not None:
+        classes = pd.RangeIndex(task.outputs, name="class")
+        return pd.DataFrame({"target": float(fixed), "samples": 0}, index=classes)
     known = scores[(scores["split"] == "validation") & (scores["map"] == TARGET_MAP) & scores["correct"]]
     if known.empty:
         raise UserError(
