@@ -13,6 +13,11 @@ CONSTRUCTION = (
     "whether the true class rose. The sign of the score is whether the two are the same, which whoever computes it "
     "knows."
 )
+NOT_QUITE = (
+    "It would be 1 by construction, whatever the map shows, if each step raised the predicted class; here some do not."
+)
+SEPARATED = 0.99
+"""AUROC from which on the labelled score counts as separating correct from wrong."""
 
 Tables = Mapping[str, pd.DataFrame]
 """The tables of `explainct.gax.study.compare_heatmaps` by name."""
@@ -29,37 +34,60 @@ def findings(tables: Tables, step: str) -> list[str]:
 
 
 def _gap_sentences(tables: Tables, step: str) -> list[str]:
+    return [*_detector_sentences(tables, step), *_median_sentences(tables, step), _adversarial_sentence(tables, step)]
+
+
+def _detector_sentences(tables: Tables, step: str) -> list[str]:
     detectors = tables["detectors"].set_index(["map", "augmentation", "kind"])
     margin = detectors.loc[("", "", MARGIN)]
     if pd.isna(margin["auroc"]):
         return ["No classifier has both correct and wrong predictions, so nothing can be said about detecting them."]
     labelled, free = (detectors.loc[(TARGET_MAP, step, kind)] for kind in ("co_true", "co_predicted"))
-    gaps = tables["distributions"].set_index(["map", "augmentation", "kind", "method"])["gap"]
+    counts = tables["classifiers"][["wrong", "samples"]].sum()
     where = f"{map_label(TARGET_MAP)} by {augmentation_label(step)}"
-    sentences = [
+    reason = CONSTRUCTION if labelled["auroc"] >= SEPARATED else NOT_QUITE
+    return [
         f"{where}, scored for the true class as published, tells correct from wrong predictions with an AUROC of "
-        f"{_interval(labelled)}. {CONSTRUCTION}",
-        f"{where}, scored for the predicted class, has an AUROC of {_interval(free)}; the softmax margin, which "
-        f"needs no map, has {_interval(margin)}. {_against_margin(free)}",
+        f"{_interval(labelled)}. {reason}",
+        f"{where}, scored for the predicted class, has an AUROC of {_interval(free)}; the softmax margin, which needs "
+        f"no map, has {_interval(margin)} ({counts['wrong']} of {counts['samples']} predictions are wrong, all "
+        f"classifiers together). {_against_margin(free)}",
     ]
+
+
+def _median_sentences(tables: Tables, step: str) -> list[str]:
+    table = tables["distributions"].set_index(["map", "augmentation", "kind", "method"])
+    sentences = []
     for method in tables["distributions"]["method"].unique():
-        true, predicted = (gaps[(TARGET_MAP, step, kind, method)] for kind in ("co_true", "co_predicted"))
-        turned = "so it changes sign" if true * predicted < 0 else "so it keeps its sign"
+        true, predicted = (table.loc[(TARGET_MAP, step, kind, method)] for kind in ("co_true", "co_predicted"))
+        name = method_label(method)
+        if pd.isna(true["gap"]):
+            word = "wrong" if true["wrong"] == 0 else "correct"
+            sentences.append(f"{name}: no prediction is {word}, so there is no gap.")
+            continue
+        turned = "so it changes sign" if true["gap"] * predicted["gap"] < 0 else "so it keeps its sign"
         sentences.append(
-            f"{method_label(method)}: the gap of medians between correct and wrong predictions is {true:+.2f} for "
-            f"the true class and {predicted:+.2f} for the predicted one, {turned} ({where})."
+            f"{name}: the gap of medians between {int(true['correct'])} correct and {int(true['wrong'])} wrong predictions "
+            f"is {true['gap']:+.2f} for the true class and {predicted['gap']:+.2f} for the predicted one, {turned} "
+            f"({map_label(TARGET_MAP)} by {augmentation_label(step)})."
         )
-    control = tables["distributions"].set_index(["map", "augmentation", "kind"])["correct_median"].sort_index()
-    medians, close = (
-        ", ".join(f"{value:+.1f}" for value in control.loc[(ADVERSARIAL, augmentation, "co_predicted")])
+    return sentences
+
+
+def _adversarial_sentence(tables: Tables, step: str) -> str:
+    control = tables["distributions"].set_index(["map", "augmentation", "kind"]).sort_index()
+    far, near = (
+        ", ".join(
+            f"{row.correct_median:+.1f} ({method_label(row.method)})"
+            for row in control.loc[(ADVERSARIAL, augmentation, "co_predicted")].itertuples()
+        )
         for augmentation in (ADD, step)
     )
-    sentences.append(
-        "The adversarial sign direction, which raises the predicted class most for a small step, has a median score of "
-        f"{medians} at the published scale and of {close} by {augmentation_label(step)} (correct "
-        "predictions, by method): what the published scale measures is how the classifier behaves far from its data."
+    return (
+        "The adversarial sign direction, which raises the predicted class most for a small step, has a median score on "
+        f"correct predictions of {near} by {augmentation_label(step)}, and of {far} at the published scale, where each "
+        "voxel moves by the whole range of the image."
     )
-    return sentences
 
 
 def _against_margin(row: pd.Series) -> str:
@@ -73,6 +101,8 @@ def _against_margin(row: pd.Series) -> str:
 
 def _gax_sentences(tables: Tables) -> list[str]:
     reached = tables["reached"]
+    if reached.empty:
+        return ["No prediction is correct, so GAX has nothing to raise."]
     total = reached["samples"].sum()
     share = 100 * (reached["samples"] * reached["reached"]).sum() / total
     worst = reached.loc[reached["reached"].idxmin()]
@@ -100,10 +130,14 @@ def _evidence_sentences(tables: Tables) -> list[str]:
             way = f"the mass lies {'more' if row.low > 0 else 'less'} inside the lesion"
         sentences.append(
             f"{method_label(row.method)} against {method_label(row.reference)}, {EVIDENCE[row.metric]}: {way}, "
-            f"{numbers} in mass over area ({row.patients} patients, {row.seeds} seeds; other trainings are not in the "
-            "interval)."
+            f"{numbers} in mass over area ({row.patients} patients, {_seeds(row.seeds)}; other trainings are not in "
+            "the interval)."
         )
     return sentences
+
+
+def _seeds(count: int) -> str:
+    return f"{count} seed{'' if count == 1 else 's'}"
 
 
 def _interval(row: pd.Series) -> str:

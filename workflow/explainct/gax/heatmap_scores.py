@@ -14,7 +14,7 @@ from explainct.data.samples.tasks import Task, find_task
 from explainct.gax.augment import augmented, shuffled, sign_direction
 from explainct.gax.co_score import co_score, raw_logits
 from explainct.gax.names import ADD, ADVERSARIAL, MULTIPLY, TARGET_MAP, step_name
-from explainct.gax.samples import choose_samples, read_seen
+from explainct.gax.samples import choose_samples, laid_out, read_seen
 from explainct.learning.explain.signed_maps import signed_map
 from explainct.learning.networks.classifier import load_classifier
 from explainct.runtime.device import Compute, choose_compute
@@ -142,7 +142,7 @@ def score_samples(
             for augmentation in augmentations:
                 columns = {}
                 for control, values in controls.items():
-                    after = _logits(network, augmented(images, values, augmentation))
+                    after = _logits(network, laid_out(augmented(images, values, augmentation), dims, compute))
                     for word, classes in (("true", true), ("predicted", predicted)):
                         columns[f"{control}_{word}"] = co_score(before, after, classes).cpu().numpy()
                 tables.append(table.assign(map=name, augmentation=augmentation, **columns))

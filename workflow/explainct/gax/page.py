@@ -52,7 +52,10 @@ def study_parts(tables: Tables, what: str, step: str) -> list[Part]:
 
 
 def _classifiers(table: pd.DataFrame) -> pd.DataFrame:
-    shares = {name: [f"{value:.3f}" for value in table[name]] for name in ("accuracy", "precision", "recall")}
+    shares = {
+        name: ["-" if pd.isna(value) else f"{value:.3f}" for value in table[name]]
+        for name in ("accuracy", "precision", "recall")
+    }
     return table.assign(method=table["method"].map(method_label), **shares)
 
 
@@ -63,7 +66,7 @@ def _distributions(table: pd.DataFrame) -> pd.DataFrame:
     ]
     cells = {
         name: [
-            f"{median:.2f} [{low:.2f}, {high:.2f}]"
+            "-" if pd.isna(median) else f"{median:.2f} [{low:.2f}, {high:.2f}]"
             for median, low, high in zip(
                 *(wide[f"{name}_{part}", "co_true"] for part in ("median", "low", "high")), strict=True
             )
@@ -71,7 +74,7 @@ def _distributions(table: pd.DataFrame) -> pd.DataFrame:
         for name in ("correct", "wrong")
     }
     gaps = {
-        f"gap, {words}": [f"{value:+.2f}" for value in wide["gap", kind]]
+        f"gap, {words}": ["-" if pd.isna(value) else f"{value:+.2f}" for value in wide["gap", kind]]
         for words, kind in (
             ("true class", "co_true"),
             ("predicted class", "co_predicted"),
@@ -140,7 +143,6 @@ def _differences(table: pd.DataFrame) -> pd.DataFrame:
             "method": table["method"].map(method_label),
             "minus": table["reference"].map(method_label),
             "difference": estimates(table, "difference", sign="+"),
-            "corrected for comparisons": estimates(table, "difference", "low_corrected", "high_corrected", "+"),
             "patients": table["patients"],
             "seeds": table["seeds"],
         }
