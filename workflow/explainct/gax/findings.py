@@ -65,11 +65,11 @@ def _median_sentences(tables: Tables, step: str) -> list[str]:
             word = "wrong" if true["wrong"] == 0 else "correct"
             sentences.append(f"{name}: no prediction is {word}, so there is no gap.")
             continue
-        turned = "so it changes sign" if true["gap"] * predicted["gap"] < 0 else "so it keeps its sign"
+        sign = "changes" if true["gap"] * predicted["gap"] < 0 else "keeps"
         sentences.append(
-            f"{name}: the gap of medians between {int(true['correct'])} correct and {int(true['wrong'])} wrong predictions "
-            f"is {true['gap']:+.2f} for the true class and {predicted['gap']:+.2f} for the predicted one, {turned} "
-            f"({map_label(TARGET_MAP)} by {augmentation_label(step)})."
+            f"{name}: the gap of medians between {int(true['correct'])} correct and {int(true['wrong'])} wrong "
+            f"predictions is {true['gap']:+.2f} for the true class and {predicted['gap']:+.2f} for the predicted one, so "
+            f"it {sign} its sign ({map_label(TARGET_MAP)} by {augmentation_label(step)})."
         )
     return sentences
 
