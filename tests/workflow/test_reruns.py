@@ -57,6 +57,7 @@ SETTINGS: dict[str, tuple[dict[str, dict[str, Any]], set[str]]] = {
     "the study": ({"study": {"check_gaps": 7}}, RECORD),
     "the annotation study": ({"annotation_study": {"slices": [2]}}, RECORD),
     "the monitoring study": ({"monitoring": {"epochs": 3}}, RECORD),
+    "the confidence study": ({"confidence": {"neighbours": 3}}, RECORD),
     "the share of alarms": ({"monitoring": {"abstain": 0.3}}, MAPS),
     "a partition": ({"cluster": {"gpu_partition": "big"}}, RECORD),
 }

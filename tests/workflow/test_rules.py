@@ -13,7 +13,7 @@ from explainct.runtime.requests import read_requests
 
 REQUESTS = read_requests(ROOT / "config/resources.csv")
 CAPTIONS = sorted((ROOT / "workflow/report").rglob("*.rst"))
-CATEGORIES = {"Checks", "Cohort", "Interpolation", "Monitoring", "Results", "Run", "Training"}
+CATEGORIES = {"Checks", "Cohort", "Confidence", "Interpolation", "Monitoring", "Results", "Run", "Training"}
 TEXTS, INHERITED = texts(), inherited()
 DIRECTIVES = ("output", "log", "benchmark", "conda", "threads", "resources", "params", "script")
 PARAMETERS = {
@@ -65,7 +65,7 @@ def test_images_are_read_as_the_table_of_methods_says():
     }
     assert set(found) == {
         *("train_classifier", "train_all_seeds", "explain_classifier", "compare_explainers", "predict_cued"),
-        *("train_thinned", "explain_thinned"),
+        *("train_thinned", "explain_thinned", "score_heatmaps", "generate_heatmaps"),
     }
     assert all(intensities == ["window", "slice_minmax"] for intensities in found.values())
 

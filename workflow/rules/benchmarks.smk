@@ -117,3 +117,23 @@ rule benchmark_class_maps:
         code=code_hash("benchmark_class_maps"),
     script:
         "../scripts/benchmark_class_maps.py"
+
+
+rule benchmark_heatmaps:
+    """Time GAX in batches next to single images, and maps next to one forward and backward pass."""
+    output:
+        out_file="results/benchmarks/heatmaps.csv",
+    log:
+        "results/benchmarks/heatmaps.log",
+    benchmark:
+        "results/benchmarks/heatmaps.tsv"
+    conda:
+        "../../envs/explainct.yaml"
+    threads: THREADS
+    resources:
+        **asks("benchmark_heatmaps"),
+    params:
+        arguments={"device": config["device"]},
+        code=code_hash("benchmark_heatmaps"),
+    script:
+        "../scripts/benchmark_heatmaps.py"

@@ -31,6 +31,7 @@ pathvars:
     study=STUDY,
     annotation_study=f"{RESULTS}/due/annotation_study",
     informer=f"{RESULTS}/informer",
+    gax=f"{RESULTS}/gax",
 
 
 ARCHIVES = {
@@ -55,6 +56,10 @@ SHARDS = range(ceil(SCANS / config["samples"]["scans_per_shard"]))
 METHODS = config["train"]["methods"]
 REFERENCE = "due" if "due" in METHODS else METHODS[0]
 SEEDS = config["train"]["seeds"]
+CONFIDENCE = config["confidence"]
+FIRST_STUDIED = CONFIDENCE["methods"][0]
+# All methods that can be trained by what is asked for: those of Table 1, and those of the confidence study.
+KNOWN_METHODS = sorted({*METHODS, "baseline", *CONFIDENCE["methods"]})
 DOWNLOADS = downloads()
 THREADS = config["train"]["threads"]
 # The runs of a method with all seeds, on the annotation as it is, and on the thinned annotation of the study.
@@ -71,7 +76,7 @@ NOTHING = "(?!)"
 
 wildcard_constraints:
     shard=r"\d+",
-    method="|".join(sorted({*METHODS, "baseline"})),
+    method="|".join(KNOWN_METHODS),
     n=r"\d+",
     lam=r"[0-9.e+-]+",
     seed=r"\d+",
@@ -228,6 +233,41 @@ def explainer_arguments(wildcards):
     }
 
 
+def heatmap_arguments(wildcards):
+    """Return what the scores of a classifier's heatmaps read."""
+    return {
+        **pick("confidence", "maps", "steps", "neighbours", "batch_size"),
+        "task": TASK,
+        "study_seed": config["seed"],
+        "reading": reading_of(wildcards),
+        "device": config["device"],
+    }
+
+
+def generation_arguments(wildcards):
+    """Return what GAX on a method's classifier reads."""
+    return {**generation_of(wildcards.method), **pick("confidence", "form")}
+
+
+def generation_of(method):
+    """Return what any form of GAX on a classifier of a method reads."""
+    return {
+        **pick("confidence", "iterations", "target", "target_score", "batch_size"),
+        "task": TASK,
+        "reading": {**READING, **methods.METHODS[method].reading},
+        "device": config["device"],
+    }
+
+
+def of_studied(name):
+    """Return the file `name` of each classifier of the confidence study."""
+    return [
+        f"<gax>/{run_of(method)}/seed{seed}/{name}"
+        for method in CONFIDENCE["methods"]
+        for seed in SEEDS[: CONFIDENCE["seeds"]]
+    ]
+
+
 def weights_of(wildcards):
     """Return the list of weights, as input of the training of a method; without supervision none."""
     supervised = methods.METHODS[wildcards.method].loss
@@ -262,13 +302,12 @@ def not_yet_trained():
     """
     if config["train"]["seeds_per_job"] != "all":
         return []
-    known = sorted({*METHODS, "baseline"})
     if not is_main_process(workflow):
-        return known
+        return KNOWN_METHODS
     folder = Path(f"{RESULTS}/classifiers/{TASK}")
     return [
         method
-        for method in known
+        for method in KNOWN_METHODS
         if not any(
             list(folder.glob(f"{method}/*/seed{seed}/model.pt")) for seed in SEEDS
         )
@@ -308,7 +347,5 @@ CODE = {
     **all_hashes(),
     "index_series": code_hash("index_series", *map(module_of, INDEX.values())),
     "extract_annotations": code_hash("extract_annotations", module_of(SOURCE.extract)),
-    "train_classifier": {
-        method: code_of_training(method) for method in sorted({*METHODS, "baseline"})
-    },
+    "train_classifier": {method: code_of_training(method) for method in KNOWN_METHODS},
 }

@@ -16,6 +16,7 @@ from explainct.config.base import Settings
 from explainct.config.cluster import Cluster, Export
 from explainct.config.data import Annotate, Ingest, Samples
 from explainct.config.due import AnnotationStudy, Interpolate, Paper, Study, Uncertainty
+from explainct.config.gax import Confidence
 from explainct.config.informer import Monitoring
 from explainct.config.training import Evaluate, Train
 from explainct.errors import UserError
@@ -58,6 +59,9 @@ class Config(Settings):
     )
     monitoring: Monitoring = Field(
         default_factory=Monitoring, description="Alarms on predictions, and the study of them."
+    )
+    confidence: Confidence = Field(
+        default_factory=Confidence, description="The study of whether heatmaps carry information for the classifier."
     )
 
     @model_validator(mode="after")

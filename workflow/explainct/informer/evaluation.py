@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from explainct.informer.alarm import f1_score
 from explainct.informer.rules import NO_ALARM, Rule
 from explainct.scoring.metrics.selective import risk_at, selective_area, selective_risk
-from explainct.scoring.statistics.paired_differences import patient_draws, roc_auc_by_draw
+from explainct.scoring.statistics.paired_differences import interval_of_draws, patient_draws, roc_auc_by_draw
 from explainct.seeds import numpy_generator
 
 METRICS = ("f1", "sensitivity", "specificity")
@@ -24,7 +24,6 @@ COVERAGE = 0.8
 """Share of predictions that is kept where the error rate after abstaining is given."""
 PUBLISHED_RESAMPLES = 30
 """Bootstrapped test sets of INFORMER (section 3)."""
-ENDS = [0.025, 0.975]
 
 UNCERTAINTIES: dict[str, tuple[str, str, int]] = {
     "risk": ("Calibrated risk (ours)", "risk", 1),
@@ -57,12 +56,6 @@ class Draws:
     def count(self, table: pd.DataFrame, values: np.ndarray) -> np.ndarray:
         """Return the sum of `values` [N] of the rows in each draw [1 + R]."""
         return self.drawn @ np.bincount(self.owner(table), values, minlength=len(self.number))
-
-
-def interval(draws: np.ndarray) -> tuple[float, float, float]:
-    """Return the cohort's value (row 0) and the 95 % interval of the draws."""
-    low, high = np.nanquantile(draws[1:], ENDS)
-    return float(draws[0]), float(low), float(high)
 
 
 Values = dict[tuple[str, str, str], np.ndarray]
@@ -102,7 +95,7 @@ def scores_by_draw(decisions: pd.DataFrame, rules: Sequence[Rule], draws: Draws)
 
 def score_table(values: Values) -> pd.DataFrame:
     """Return the values of `scores_by_draw` as a table: metric, rule, attribute, value, low and high (95 %)."""
-    rows = [(*key, *interval(draws)) for key, draws in values.items()]
+    rows = [(*key, *interval_of_draws(draws)) for key, draws in values.items()]
     return pd.DataFrame(rows, columns=["metric", "rule", "attribute", "value", "low", "high"])
 
 
@@ -118,7 +111,7 @@ def rule_differences(values: Values, rules: Sequence[Rule], references: Sequence
         One row per reference and other rule: rule, reference, difference, low, high.
     """
     rows = [
-        (rule.name, reference, *interval(values["f1", rule.name, MEAN] - values["f1", reference, MEAN]))
+        (rule.name, reference, *interval_of_draws(values["f1", rule.name, MEAN] - values["f1", reference, MEAN]))
         for reference in references
         for rule in rules
         if rule.name != reference
@@ -169,7 +162,7 @@ def class_aucs(decisions: pd.DataFrame, draws: Draws) -> pd.DataFrame:
     for attribute, group in decisions.groupby("attribute", sort=False):
         label = group["label"].to_numpy()
         area = roc_auc_by_draw(label, group["probability"].to_numpy(), draws.owner(group), draws.drawn)
-        rows.append((attribute, *interval(area), int(label.sum()), len(group)))
+        rows.append((attribute, *interval_of_draws(area), int(label.sum()), len(group)))
     return pd.DataFrame(rows, columns=["attribute", "auc", "low", "high", "positives", "nodules"])
 
 
@@ -220,8 +213,8 @@ def error_detection(
         )
         parts = [selective_area(values[part], wrong[part]) for part in of_class]
         left = np.mean([risk_at(values[part], wrong[part], COVERAGE) for part in of_class])
-        above = interval(areas["risk"] - areas[name])
-        rows.append((name, *interval(areas[name]), *np.mean(parts, axis=0), wrong.mean(), left, *above))
+        above = interval_of_draws(areas["risk"] - areas[name])
+        rows.append((name, *interval_of_draws(areas[name]), *np.mean(parts, axis=0), wrong.mean(), left, *above))
         curve = pd.concat([selective_risk(values[part], wrong[part]) for part in of_class])
         mean = curve.groupby(curve["coverage"].round(6), as_index=False)["risk"].mean()
         curves.append(mean.assign(score=name))

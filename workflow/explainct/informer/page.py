@@ -4,22 +4,18 @@ Sentences are made of the numbers of the run: each says what its interval allows
 """
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 import pandas as pd
 
 from explainct.informer.evaluation import COVERAGE, MEAN, UNCERTAINTIES
 from explainct.informer.published import NOTE
 from explainct.informer.rules import MAP_LABELS, Rule
-from explainct.report.html_page import page
+from explainct.report.study_text import Part, estimates
 
 TITLE = "Monitoring study: which predictions should not be trusted?"
 
 Tables = Mapping[str, pd.DataFrame]
 """The tables of `explainct.informer.study.compare_alarms` by name."""
-
-Part = str | pd.DataFrame
-"""A paragraph, a heading (it begins with `## `), or a table."""
 
 
 def findings(tables: Tables, rules: Sequence[Rule]) -> list[str]:
@@ -72,33 +68,8 @@ def uncertainty_label(name: str) -> str:
     return f"low distinctiveness, {MAP_LABELS[name.removeprefix('d_')]}"
 
 
-def study_markdown(tables: Tables, rules: Sequence[Rule], what: str) -> str:
-    """Return the study as Markdown; `what` are its nodules in words."""
-    blocks = [
-        part if isinstance(part, str) else part.to_markdown(index=False, disable_numparse=True)
-        for part in _parts(tables, rules, what)
-    ]
-    return f"# {TITLE}\n\n" + "\n\n".join(blocks) + "\n"
-
-
-def study_page(tables: Tables, rules: Sequence[Rule], what: str) -> str:
-    """Return the study as a page of HTML; `what` are its nodules in words."""
-    blocks = []
-    for part in _parts(tables, rules, what):
-        if isinstance(part, pd.DataFrame):
-            blocks.append(part.to_html(index=False, border=0))
-        elif part.startswith("## "):
-            blocks.append(f"<h2>{escape(part[3:])}</h2>")
-        elif part.startswith("- "):
-            items = "".join(f"<li>{escape(line[2:])}</li>" for line in part.splitlines())
-            blocks.append(f"<ul>{items}</ul>")
-        else:
-            blocks.append(f"<p>{escape(part)}</p>")
-    return page(TITLE, "\n".join(blocks))
-
-
-def _parts(tables: Tables, rules: Sequence[Rule], what: str) -> list[Part]:
-    """Return the paragraphs and tables of the study in their order."""
+def study_parts(tables: Tables, rules: Sequence[Rule], what: str) -> list[Part]:
+    """Return the paragraphs and tables of the study in their order; `what` are its nodules in words."""
     return [
         f"{what}. Every nodule is a test nodule once; classifiers and all thresholds are those of the other folds' "
         "training and validation nodules, for each fold and class. Intervals are 95 % over patients, paired, and hold "
@@ -146,14 +117,8 @@ def _above(row: pd.Series) -> str:
     return f"is lower, {numbers}." if row["risk_above_high"] < 0 else f"shows no difference, {numbers}."
 
 
-def _estimates(table: pd.DataFrame, column: str, low: str = "low", high: str = "high", sign: str = "") -> list[str]:
-    """Return values with their intervals as texts."""
-    form = f"{{:{sign}.3f}} [{{:{sign}.3f}}, {{:{sign}.3f}}]"
-    return [form.format(*row) for row in table[[column, low, high]].itertuples(index=False)]
-
-
 def _aucs(table: pd.DataFrame) -> pd.DataFrame:
-    cells = {"attribute": table["attribute"], "AUC": _estimates(table, "auc")}
+    cells = {"attribute": table["attribute"], "AUC": estimates(table, "auc")}
     return pd.DataFrame(cells | {name: table[name].astype(str) for name in ("positives", "nodules")})
 
 
@@ -168,7 +133,7 @@ def _wide(table: pd.DataFrame, rules: Sequence[Rule], metric: str) -> pd.DataFra
     }
     means = rows[rows["attribute"] == MEAN].set_index("rule").loc[values.index]
     head = {"rule": [rule.label for rule in rules], "": [rule.source for rule in rules]}
-    return pd.DataFrame(head | cells | {f"mean {metric}": _estimates(means, "value")})
+    return pd.DataFrame(head | cells | {f"mean {metric}": estimates(means, "value")})
 
 
 def _published(table: pd.DataFrame) -> pd.DataFrame:
@@ -182,7 +147,7 @@ def _published(table: pd.DataFrame) -> pd.DataFrame:
 def _differences(table: pd.DataFrame, rules: Sequence[Rule]) -> pd.DataFrame:
     """Return differences with a row per rule and a column per reference."""
     label = {rule.name: rule.label for rule in rules}
-    cells = table.assign(cell=_estimates(table, "difference", sign="+"))
+    cells = table.assign(cell=estimates(table, "difference", sign="+"))
     wide = cells.pivot(index="rule", columns="reference", values="cell").fillna("")
     wide = wide.loc[[rule.name for rule in rules], list(dict.fromkeys(table["reference"]))]
     wide.columns = [f"minus {label[name]}" for name in wide.columns]
@@ -194,8 +159,8 @@ def _errors(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "score": table["score"].map(uncertainty_label),
-            "AUROC": _estimates(table, "auroc"),
-            "calibrated risk minus this": _estimates(table, "risk_above", "risk_above_low", "risk_above_high", "+"),
+            "AUROC": estimates(table, "auroc"),
+            "calibrated risk minus this": estimates(table, "risk_above", "risk_above_low", "risk_above_high", "+"),
             "area under risk-coverage": [f"{value:.3f}" for value in table["aurc"]],
             f"error rate at {100 * COVERAGE:.0f} %": [f"{value:.3f}" for value in table["error_at_80"]],
             "without abstaining": [f"{value:.3f}" for value in table["error_rate"]],

@@ -17,9 +17,10 @@ from explainct.informer.evaluation import (
     scores_by_draw,
     uncertainties,
 )
-from explainct.informer.page import study_markdown, study_page
+from explainct.informer.page import TITLE, study_parts
 from explainct.informer.published import published_table
 from explainct.informer.rules import MAP_NAMES, decide, rules_of
+from explainct.report.study_text import study_markdown, study_page
 from explainct.runtime.files import write_csv, write_parquet, write_text
 
 log = logging.getLogger(__name__)
@@ -89,7 +90,8 @@ def compare_alarms(
     for table, path in zip(tables.values(), files, strict=True):
         write_csv(table, path)
     write_csv(curves, curves_file)
-    write_text(study_markdown(tables, rules, what), md)
-    write_text(study_page(tables, rules, what), html)
+    parts = study_parts(tables, rules, what)
+    write_text(study_markdown(TITLE, parts), md)
+    write_text(study_page(TITLE, parts), html)
     for sentence in tables["differences"].query("rule == 'calibrated'").itertuples():
         log.info("calibrated - %s: %+.3f [%+.3f, %+.3f]", *sentence[2:])

@@ -168,9 +168,9 @@ def _lesion_content(lesion: BrowserLesion) -> dict[str, Any]:
         "spacing": [float(size) for size in lesion.spacing],
         "distances": (lesion.z_mm - lesion.z_mm[0]).round(3).tolist(),
         "annotated": np.flatnonzero(lesion.annotated).tolist(),
-        "image": _data_uri(grey_levels(lesion.image, top=1.0, what=f"The image of {lesion.lesion_id}")),
+        "image": data_uri(grey_levels(lesion.image, top=1.0, what=f"The image of {lesion.lesion_id}")),
         "layers": [
-            {"group": layer.group, "name": layer.name, "sprite": _data_uri(_layer_levels(layer, lesion))}
+            {"group": layer.group, "name": layer.name, "sprite": data_uri(_layer_levels(layer, lesion))}
             for layer in lesion.layers
         ],
         "predictions": list(lesion.predictions.items()),
@@ -190,7 +190,8 @@ def _layer_levels(layer: Layer, lesion: BrowserLesion) -> np.ndarray:
     return levels
 
 
-def _data_uri(levels: np.ndarray) -> str:
+def data_uri(levels: np.ndarray) -> str:
+    """Return `sprite` of `levels` (uint8 [D, H, W]) as text that a page holds in itself."""
     return "data:image/png;base64," + base64.b64encode(sprite(levels)).decode()
 
 

@@ -76,6 +76,33 @@ def whole_map_metrics(explanation: np.ndarray, truth: np.ndarray) -> dict[str, f
     }
 
 
+def mass_over_area(explanation: np.ndarray, truth: np.ndarray) -> float:
+    """Return the share of a map's sum that lies inside, divided by the share of voxels that do: 1 for an even map.
+
+    0 for a map of zeros, which lies nowhere.
+
+    Args:
+        explanation: map [D, H, W], 0 and more.
+        truth: annotation [D, H, W], 0 or 1, not empty.
+
+    Raises:
+        ValueError: shapes differ, the truth is empty, or the map has a value below 0 or that is no number.
+
+    >>> mass_over_area(np.array([[[0.5, 0.5, 0.0, 0.0]]]), np.array([[[1, 0, 0, 0]]]))
+    2.0
+    """
+    if explanation.shape != truth.shape:
+        raise ValueError(f"The map has shape {explanation.shape}, the annotation {truth.shape}; expected equal shapes.")
+    if not explanation.min() >= 0:
+        raise ValueError(f"The map has a least value of {explanation.min()}, expected 0 and more.")
+    inside = truth.astype(bool)
+    if not inside.any():
+        raise ValueError("The annotation is empty, expected at least one voxel inside.")
+    total = explanation.sum(dtype=np.float64)
+    share = explanation.sum(dtype=np.float64, where=inside) / total if total > 0 else 0.0
+    return float(share / inside.mean())
+
+
 def _counts_above(bins: np.ndarray, thresholds: int) -> np.ndarray:
     """Return how many voxels exceed each threshold [T], from each voxel's number of exceeded thresholds [N]."""
     histogram = np.bincount(bins, minlength=thresholds + 1)

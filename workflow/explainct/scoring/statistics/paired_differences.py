@@ -145,6 +145,17 @@ def patient_draws(patients: int, comparisons: int, *, seed: int) -> np.ndarray:
     return np.vstack([np.ones((1, patients)), drawn])
 
 
+def interval_of_draws(draws: np.ndarray) -> tuple[float, float, float]:
+    """Return the cohort's value (row 0) and the 95 % interval of the draws [1 + R]; draws that are NaN are left out.
+
+    >>> interval_of_draws(np.array([0.5, 0.4, 0.4, 0.6, np.nan]))[0]
+    0.5
+    """
+    value, drawn = float(draws[0]), draws[1:][np.isfinite(draws[1:])]
+    low, high = np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2]) if len(drawn) else (np.nan, np.nan)
+    return value, float(low), float(high)
+
+
 def _per_patient(owner: np.ndarray, drawn: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
     """Return the sum of the values of each patient [P], or the number of its samples."""
     return np.bincount(owner, values, minlength=drawn.shape[1])
