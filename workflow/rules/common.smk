@@ -8,7 +8,7 @@ from pathlib import Path
 
 from explainct.config import methods
 from explainct.learning.losses.registry import LOSSES
-from explainct.runtime.code_hash import all_hashes, code_hash
+from explainct.runtime.code_hash import ROOT, all_hashes, code_hash
 from explainct.data.datasets.dataset import module_of
 from explainct.data.datasets.fingerprint import folders_state
 from explainct.data.datasets.registry import dataset_of, downloads
@@ -117,6 +117,23 @@ def asks(rule):
 def archives_state(wildcards):
     """Return a hash of all files in the archives: paths, sizes and times; nothing where the workflow makes them."""
     return "" if SOURCE.generated else folders_state(ARCHIVES.values())
+
+
+def fill_state(wildcards):
+    """Return a hash of the files of the user's scan and annotation: paths, sizes and times."""
+    return folders_state([config["fill"]["scan"], config["fill"]["annotation"]])
+
+
+def shipped_model(wildcards):
+    """Return the shipped model that fills a user's lesions; nothing where signed distances do."""
+    if not config["fill"]["scan"]:
+        raise WorkflowError(
+            "There is no scan to fill. Give a scan and an annotation: "
+            '--config "fill={scan: CT, annotation: outlines.dcm}" (docs/fill.md).'
+        )
+    model = {"predictor": "uncertainty.pt", "diffusion": "diffusion.pt"}
+    name = model.get(config["fill"]["model"])
+    return str(ROOT.parent / "models" / name) if name else []
 
 
 def archive_disk_mb(wildcards):

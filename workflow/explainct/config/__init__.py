@@ -17,6 +17,7 @@ from explainct.config.cluster import Cluster, Export
 from explainct.config.data import Annotate, Ingest, Samples
 from explainct.config.due import AnnotationStudy, Interpolate, Paper, Study, Uncertainty
 from explainct.config.informer import Monitoring
+from explainct.config.predict import Fill
 from explainct.config.training import Evaluate, Train
 from explainct.errors import UserError
 
@@ -56,6 +57,9 @@ class Config(Settings):
     )
     monitoring: Monitoring = Field(
         default_factory=Monitoring, description="Alarms on predictions, and the study of them."
+    )
+    fill: Fill = Field(
+        default_factory=Fill, description="A user's own annotation: the gaps between outlined slices are filled."
     )
 
     @model_validator(mode="after")

@@ -75,13 +75,21 @@ def hide_slices(
         if ours is not None:
             answers["ours"] = ours[number][at]
         if peer is not None:
-            kept = list(one.kept)
-            answers["itk"] = peer(lesion.known[kept], lesion.z_mm[kept], one.z_mm)[0]
+            answers["itk"] = _peer_answer(peer, lesion, one)
         around = lesion.known[[one.kept[one.lower], one.kept[one.lower + 1]]]
         low, high = lesion.z_mm[[one.kept[one.lower], one.kept[one.lower + 1]]]
         where = int(lesion.box.start[0] + one.slices[0])
         slices.append(HiddenSlice(number, where, float(high - low), truths[row], region_of(around), answers))
     return slices, float(SHIFTS[scores.mean(0).argmax()]) if len(scores) else USUAL_BIAS
+
+
+def _peer_answer(peer: Peer, lesion: Lesion, one: Missing) -> np.ndarray:
+    """Return a further method's answer to a hidden slice; it is asked for all slices of the gap, which ITK counts."""
+    kept = list(one.kept)
+    below, above = lesion.annotated[[kept[one.lower], kept[one.lower + 1]]]
+    between = np.arange(below + 1, above)
+    filled = peer(lesion.known[kept], lesion.z_mm[kept], lesion.all_z_mm[between])
+    return filled[int(np.flatnonzero(between == one.slices[0])[0])]
 
 
 def _truth(lesion: Lesion, one: Missing) -> np.ndarray:

@@ -106,7 +106,7 @@ def read_annotation(path: Path, scan: Scan, reading: Reading) -> Annotation:
     Raises:
         UserError: the file cannot be read, or was not drawn on the scan.
     """
-    found = _read(path, scan, reading)
+    found = read_file(path, scan, reading)
     beyond = [k + 1 for k in reading.slices if not 0 <= k < scan.shape[0]]
     if beyond:
         raise UserError(f"Slice {beyond[0]} under `slices` is none of the {scan.shape[0]} slices of the scan.")
@@ -131,8 +131,17 @@ def _listed(slices: object) -> str:
     return ", ".join(str(k + 1) for k in slices)
 
 
-def _read(path: Path, scan: Scan, reading: Reading) -> Annotation:
-    """Read a file by the reader of its format."""
+def read_file(path: Path, scan: Scan, reading: Reading) -> Annotation:
+    """Read one file as it is: what stands under one name as one lesion, on all slices that the format implies.
+
+    Args:
+        path: the file.
+        scan: the scan.
+        reading: how it is read; `slices` is not looked at.
+
+    Raises:
+        UserError: the file cannot be read, or was not drawn on the scan.
+    """
     kind = format_of(path)
     try:
         if kind == "rtstruct":

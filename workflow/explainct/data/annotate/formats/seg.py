@@ -23,8 +23,7 @@ INSIDE = 0.5
 def read_seg(path: Path, scan: Scan, *, roi: str) -> Annotation:
     """Read the segments of a segmentation, each on the slices that have a frame of it.
 
-    A frame that is stored without a voxel says that its slice is empty; in a label map, whose frames say nothing of
-    single segments, a segment has the slices on which it has a voxel.
+    A frame that is stored without a voxel says that its slice is empty.
 
     Args:
         path: the file.
@@ -32,13 +31,18 @@ def read_seg(path: Path, scan: Scan, *, roi: str) -> Annotation:
         roi: regular expression of the labels of the segments to read.
 
     Raises:
-        UserError: it was drawn on another scan, or a frame lies on none of its slices.
+        UserError: it was drawn on another scan, a frame lies on none of its slices, or it is of the type LABELMAP.
     """
     segmentation = hd.seg.segread(path)
     series = [str(item.SeriesInstanceUID) for item in segmentation.get("ReferencedSeriesSequence", [])]
     frame = str(segmentation.get("FrameOfReferenceUID", ""))
     notes = check_reference(path, scan, series_uids=set(series), frame_uids={frame} - {""})
     kind = Kind(segmentation.SegmentationType)
+    if kind == Kind.LABELMAP:
+        raise UserError(
+            f"{printable(path)} is a segmentation of the type LABELMAP, whose frames do not say which segments are "
+            "annotated on them. Export it as BINARY."
+        )
     if kind == Kind.FRACTIONAL:
         notes.append(f"{printable(path)} is fractional: voxels from {INSIDE:g} of the largest value on were taken.")
     planes: dict[int, dict[int, np.ndarray]] = {}
@@ -69,10 +73,6 @@ def _frames(
         where = f"Frame {number} of {printable(path)}"
         plane, k = _on_slice(frame, _affine(own, shared), scan, where)
         _check_source(own, scan, k, where)
-        if kind == Kind.LABELMAP:
-            for segment in np.unique(plane[plane > 0]).tolist():
-                yield int(segment), k, plane == segment
-            continue
         segment = int(_group(own, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber)
         largest = int(segmentation.get("MaximumFractionalValue", 1)) if kind == Kind.FRACTIONAL else 1
         yield segment, k, plane >= INSIDE * largest
