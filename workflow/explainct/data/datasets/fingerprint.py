@@ -10,8 +10,8 @@ def folders_state(folders: Iterable[str | Path]) -> str:
     """Return a hash of all that lies in `folders`, at any depth: paths, sizes, and times of change.
 
     A file among them counts as itself. A file that was added, taken away or changed in place changes the hash. Hidden
-    files and folders do not count, as ingestion passes over them. Links count as they are and are not followed: what they may lead to lies in the folders
-    too. A folder that does not exist or cannot be read counts as empty.
+    files and folders do not count, as ingestion passes over them. Links count as they are and are not followed: what
+    they may lead to lies in the folders too. A folder that does not exist or cannot be read counts as empty.
     """
     digest = hashlib.sha256()
     for folder in sorted(map(str, folders)):
