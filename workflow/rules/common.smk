@@ -87,7 +87,7 @@ CACHED = "SNAKEMAKE_OUTPUT_CACHE" in os.environ and (
 SOFTWARE = {name: version(name) for name in ("h5py", "monai", "numpy", "torch")}
 
 
-# Jobs that ask for the machine's one GPU run one after the other, so they must not ask for one that is not there.
+# Jobs that ask for the machine's one GPU run one after the other, so they must not ask where it shows none.
 NO_GPU = config["device"] == "cpu" or (
     config["device"] == "auto"
     and is_main_process(workflow)
@@ -97,7 +97,7 @@ NO_GPU = config["device"] == "cpu" or (
 
 
 def asks(rule):
-    """Return what a job of `rule` asks for, as the settings' table has it; no GPU where none will be used."""
+    """Return what a job of `rule` asks for, as the settings' table has it; for no GPU where `NO_GPU` says so."""
     request = REQUESTS[rule]
     gpu = 0 if NO_GPU else request.gpu
     asked = {

@@ -56,11 +56,10 @@ def test_twelve_jobs_on_three_gpus_never_share_one(start):
 
 
 def test_a_machine_has_a_gpu_where_a_device_file_shows_one(tmp_path):
-    patterns = (str(tmp_path / "gpu[0-9]*"), str(tmp_path / "other"))
-    (tmp_path / "gpuctl").touch()
-    assert not slots.has_gpu(patterns)
-    (tmp_path / "gpu1").touch()
-    assert slots.has_gpu(patterns)
+    (tmp_path / "nvidiactl").touch()
+    assert not slots.has_gpu(tmp_path)
+    (tmp_path / "nvidia1").touch()
+    assert slots.has_gpu(tmp_path)
 
 
 def test_a_killed_job_lets_its_gpu_go(start):

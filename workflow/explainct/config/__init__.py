@@ -33,7 +33,9 @@ class Config(Settings):
     )
     seed: int = Field(0, ge=0, description="Seed of everything but the classifiers, which have their own.")
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where torch computes: a GPU if there is one, or by name; `cpu` asks for no GPU at all."
+        "auto",
+        description="Where torch computes: a GPU if there is one, or by name; jobs ask for none with `cpu`, or "
+        "with `auto` where this machine runs them and shows none.",
     )
     on_problem: Literal["stop", "skip"] = Field(
         "skip",

@@ -41,7 +41,9 @@ class Annotate(Settings):
         "keep", description="LIDC lesions with more than four annotations, which are several in one (published: keep)."
     )
     keep_every: Count = Field(
-        2, description="Keep every k-th annotated slice, and the last; 1 keeps all. Dropped ones serve as truth only."
+        2,
+        description="Keep every k-th annotated slice, and the last; 1 keeps all. Dropped ones, of the "
+        "cohort's lesions only, serve as truth, and set the blocks of validation and test lesions.",
     )
 
 
@@ -93,7 +95,7 @@ class Samples(Settings):
     )
     scans_per_shard: Count = Field(
         64,
-        description="Scans, about, per file of crops, variance and weights, and so per job. How many files there are "
+        description="Scans, about, per file of crops and of weights, and so per job. How many files there are "
         "follows from the published number of scans, not from what lies in the archives' folders; with a part of an "
         "archive, raise it.",
     )

@@ -46,16 +46,22 @@ class Interpolate(Settings):
 class Uncertainty(Settings):
     """Variance sampling, the neural-process VAE, and weights."""
 
-    gaps: Count = Field(64, description="Gaps of lesions that teach whose variance is sampled, at four planes each.")
+    gaps: Count = Field(
+        64,
+        description="Gaps of lesions that teach the predictor, at four planes each, with mean and variance.",
+    )
     estimate: Literal["draws", "expectation"] = Field(
         "expectation",
-        description="Mean and variance: of draws (published, Algorithm 1), or what those of many draws tend to.",
+        description="What the predictor learns: mean and variance of draws (published, Algorithm 1), or p and "
+        "p (1 - p) of the first step, which draws of many steps tend to.",
     )
     draws: int = Field(64, ge=2, description="Draws per gap (T of Algorithm 1), where draws estimate the variance.")
     latent: Count = Field(32, description="Size of the Gaussian latent.")
     width: int = Field(16, ge=8, multiple_of=8, description="Channels of the neural-process VAE.")
-    epochs: Count = Field(12, description="Epochs, each of as many gaps as were sampled, drawn with replacement.")
-    batch_size: Count = Field(16, description="Gaps of patches of 32 x 32 pixels per step; of larger ones fewer.")
+    epochs: Count = Field(12, description="Epochs, each of about as many gaps as there are.")
+    batch_size: Count = Field(
+        16, description="Gaps of patches of 32 x 32 pixels per step; of larger ones fewer, of smaller ones more."
+    )
     learning_rate: Positive = Field(0.003, description="Learning rate of AdamW.")
     beta: Annotated[float, Field(ge=0)] = Field(0.001, description="Weight of the KL term.")
     filled_by: Literal["predictor", "diffusion"] = Field(

@@ -36,7 +36,9 @@ class Train(Settings):
         "resnet18", description="The classifier: a network of workflow/explainct/learning/networks/registry.py."
     )
     samples: int = Field(20, ge=2, description="Balanced training samples, one per patient (published: 20, 50, 100).")
-    lambda_: Annotated[float, Field(ge=0)] = Field(1.0, alias="lambda", description="Weight of the explanation loss.")
+    lambda_: Annotated[float, Field(ge=0)] = Field(
+        1.0, alias="lambda", description="Weight of the explanation loss; the loss of `due` contains a factor of 10."
+    )
     seeds: Distinct[Annotated[int, Field(ge=0)]] = Field(
         (0, 1, 2, 3, 4), min_length=1, description="Independent runs (published: 5)."
     )

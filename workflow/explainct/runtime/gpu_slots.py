@@ -5,8 +5,6 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterable
-from glob import glob
 from pathlib import Path
 from typing import IO
 
@@ -17,21 +15,21 @@ FOLDER = Path(".snakemake/gpus")
 
 POLL_SECONDS = 0.5
 
-DEVICE_FILES = ("/dev/nvidia[0-9]*", "/dev/kfd", "/dev/dxg")
-"""Where NVIDIA's driver, AMD's and Windows' subsystem for Linux show GPUs."""
+DEVICE_FILES = ("nvidia[0-9]*", "kfd", "dxg")
+"""Names of the files under /dev in which NVIDIA's driver, AMD's and Windows' subsystem for Linux show GPUs."""
 
 _held: dict[int, IO[str]] = {}
 
 log = logging.getLogger(__name__)
 
 
-def has_gpu(device_files: Iterable[str] = DEVICE_FILES) -> bool:
+def has_gpu(folder: Path = Path("/dev")) -> bool:
     """Return whether this machine shows a GPU, without the seconds that torch takes to say it.
 
     Args:
-        device_files: glob patterns of the files that stand for GPUs.
+        folder: where devices are files.
     """
-    return any(glob(pattern) for pattern in device_files)
+    return any(path for pattern in DEVICE_FILES for path in folder.glob(pattern))
 
 
 def take_gpu(count: int, folder: Path = FOLDER) -> int:

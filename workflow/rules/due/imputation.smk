@@ -72,7 +72,7 @@ rule train_interpolator:
 
 
 rule sample_variance:
-    """Sample the variance of the interpolation in gaps of the lesions that teach (Algorithm 1)."""
+    """Make mean and variance of the interpolation in gaps of the lesions that teach: of draws (Algorithm 1) or of the first step."""
     input:
         **TEACHING,
         model_file=rules.train_interpolator.output.model_file,
@@ -102,7 +102,7 @@ rule sample_variance:
 
 
 rule train_uncertainty:
-    """Distil the sampled variance into a neural-process VAE, the imputed uncertainty predictor."""
+    """Distil mean and variance of the diffusion into a neural-process VAE, the imputed uncertainty predictor."""
     input:
         variance_file=rules.sample_variance.output.out_file,
     output:

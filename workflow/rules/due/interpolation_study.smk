@@ -1,4 +1,4 @@
-"""Interpolation study: hidden slices of all LIDC nodules, filled in by every method, on contours alone."""
+"""Interpolation study: hidden slices of LIDC's nodules with three or four readers, filled in by every method, on contours alone."""
 
 # Who is tested on, where the settings name a file: an input of every rule that splits patients.
 SPLITS = config["study"]["splits"] or []

@@ -2,8 +2,9 @@
 
 The logit that a pixel is inside is the evidence of the annotated slices plus a share of the network's answer. The
 evidence of a slice is its signed distance over the distance to it, so that it decides alone where the distance goes to
-0; the network's share goes to 0 there. From `REACH_PX` on the network answers alone. The published interpolator does so
-everywhere: asked beside an annotated slice, where no training example lies, it differs from that slice.
+0; the network's share goes to 0 there. From `REACH_PX` on the network answers alone. This project's
+interpolator without it did so everywhere: asked beside an annotated slice, where no training example lies, it differed
+from that slice. Pixels are those of the slice patch, which are the scan's where a lesion is not shrunk.
 """
 
 import torch
@@ -15,7 +16,7 @@ SLOPE = 2.0
 
 REACH_PX = 1.0
 """Distance along z in pixels from which on a slice gives no evidence and the network answers alone: the least distance
-from an annotated slice to the targets that teach it is about as long."""
+from an annotated slice to the targets that teach it is about as long where the lesion is not shrunk."""
 
 LEAST_DISTANCE = 1e-3
 """Least distance along z, so that the evidence stays finite."""

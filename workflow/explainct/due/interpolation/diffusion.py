@@ -15,7 +15,7 @@ from explainct.due.interpolation.training_examples import Batch
 from explainct.due.interpolation.unet import OutlineModel, condition
 
 PURE_NOISE = 0.5
-"""Share of the training examples at noise level 1, from which the mean of all draws is known in one step."""
+"""Share of the training examples at noise level 1, from which one step gives the mean."""
 
 
 class Interpolator(OutlineModel):
@@ -58,7 +58,7 @@ class Interpolator(OutlineModel):
 
     @torch.no_grad()
     def expect(self, around: Surroundings, generator: torch.Generator) -> torch.Tensor:
-        """Return the mean of all draws of target slices [N, S, S] in [0, 1]: the first step of the chain.
+        """Return the mean that draws of many steps tend to [N, S, S] in [0, 1]: the first step of the chain.
 
         Args:
             around: what is known of the slices.

@@ -34,8 +34,8 @@ def diffuse_gaps(
 ) -> list[Filled]:
     """Return mean and variance of the diffusion's draws of each gap's target slices.
 
-    `draws` is Algorithm 1, T draws of each slice. `expectation` is what that tends to for many draws: a voxel that is
-    inside with probability p, the mean of all draws, has variance p (1 - p), and p is known after the first step.
+    `draws` is Algorithm 1, T draws of each slice. `expectation` is what draws of many steps tend to: a voxel that is
+    inside with probability p has mean p and variance p (1 - p), and p is known after the first step.
 
     Args:
         interpolator: a trained model.
@@ -84,7 +84,7 @@ def draw_gaps(
 
 
 def expect_gaps(interpolator: Interpolator, gaps: Sequence[Gap], generator: torch.Generator) -> list[torch.Tensor]:
-    """Return the mean of all draws [M, S, S], in [0, 1], of the target slices of each gap, in one step."""
+    """Return the first step's mean [M, S, S], in [0, 1], of the target slices of each gap."""
     filled: dict[int, torch.Tensor] = {}
     for numbers in by_size(gaps).values():
         group = [gaps[number] for number in numbers]

@@ -55,7 +55,7 @@ def load_filler(method: str, model_file: Path, *, settings: dict[str, Any], late
     """Return the trained model of a method as a function that fills gaps.
 
     Args:
-        method: `regression`, `diffusion` (the mean of all draws, in one step), `diffusion_one_reader` (the same, shown
+        method: `regression`, `diffusion` (the mean after its first step), `diffusion_one_reader` (the same, shown
             the consensus alone), `diffusion_draws` (Algorithm 1) or `uncertainty` (the imputed uncertainty predictor).
         model_file: the trained model.
         settings: for `diffusion_draws`, `draws`, `steps` and `filling`.

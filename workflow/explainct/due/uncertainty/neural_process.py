@@ -98,9 +98,9 @@ class UncertaintyPredictor(nn.Module):
         slices, so that a slice counts the same whatever the size of its lesion and its patch. The divergence is that of
         posterior q(z|C,T) from prior q(z|C), in nats per gap.
 
-        Samples that knew more contexts than are shown have too little variance. Their mean is right on average, and
-        what it differs from the predicted one is the missing part of the variance (law of total variance). The latent
-        is then drawn from the prior, since the posterior would tell the prediction what is hidden.
+        Samples that knew a bounding context that is not shown have too little variance. Their mean is right on average,
+        and what it differs from the predicted one is the missing part of the variance (law of total variance). The
+        latent is then drawn from the prior, since the posterior would tell the prediction what is hidden.
 
         Args:
             contexts: annotated slices, probabilities [B, C, S, S].
@@ -112,7 +112,8 @@ class UncertaintyPredictor(nn.Module):
             variance: sampled variance of the target slices, in [0, 0.25] [B, M, S, S].
             taken: which targets are real and not padding, bool [B, M].
             fields: `outline_fields` of the contexts, where they are at hand [B, C, S, S].
-            partial: of which gaps the samples knew contexts that are not shown, bool [B]; of none by default.
+            partial: of which gaps the samples knew a bounding context that is not shown, bool [B]; of none by default.
+                What an outer context adds is taken for little.
             generator: random stream of the latent's draw.
         """
         known = Known.of(contexts, context_z, shown, pixel_mm, fields)

@@ -1,4 +1,4 @@
-"""Sample how much draws of the diffusion interpolator differ (DUE, section 4.3, Algorithm 1)."""
+"""Mean and variance of the diffusion interpolator, of draws (DUE, section 4.3, Algorithm 1) or of its first step."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -77,7 +77,7 @@ def sample_variance(
     threads: int,
     out_file: Path,
 ) -> None:
-    """Sample the variance of slices in gaps of the lesions that teach (Algorithm 1).
+    """Make mean and variance of slices in gaps of the lesions that teach: of draws (Algorithm 1), or p and p (1 - p).
 
     Args:
         lesions_file: `annotate/lesions.parquet`.

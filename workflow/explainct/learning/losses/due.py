@@ -1,4 +1,4 @@
-"""The explanation loss of this project's `due` and `baseline_plus`: weighted cross-entropy on the cells of a map."""
+"""Weighted cross-entropy on the cells of a map: the loss of this project's `due`, its ablations and `baseline_plus`."""
 
 import torch
 from torch import nn
@@ -10,8 +10,8 @@ FLOOR = 0.01
 """A cell of value 0 counts as this probability, and one of value 1 as 1 minus it, so that the loss is bounded."""
 
 STRENGTH = 10.0
-"""Factor of the loss; of 1, 3 and 10 the best explanations on validation patients of the demo, at equal accuracy. The
-compared methods have losses of their own scales, and the published `train.lambda` of 1."""
+"""Factor of the loss; of 1, 3 and 10 it gave the best explanations on validation patients of the demo. The compared
+methods have losses of their own scales, and the published `train.lambda` of 1."""
 
 
 def weighted_cross_entropy(maps: torch.Tensor, target: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -19,7 +19,7 @@ def weighted_cross_entropy(maps: torch.Tensor, target: torch.Tensor, weights: to
 
     This is the explanation loss of DUE (equation 2) with the weight on the loss, where the published code has it; the
     equation puts it on the annotation and so asks for empty explanations where the annotation is uncertain. The
-    published code compares on the grid by absolute differences (`due_published`). A cell of the map covers hundreds of
+    published code compares on the grid by absolute differences (`due_published`). A cell of the map covers thousands of
     voxels, and an absolute difference is least at the median of them: a cell of which less than half is annotated is
     asked to be empty, and the map that scores best covers less than half of the annotation. Here a cell is asked for
     the annotated share of its voxels, each counted by its weight, and the cell counts by the mean weight of its voxels.

@@ -32,7 +32,7 @@ def cell_labels(target: torch.Tensor, weights: torch.Tensor, cells: tuple[int, i
     """Return labels by area: a cell is annotated where half of its labelled voxels are, or as many as in any other.
 
     Readers looked at the whole of a slice that they annotated, so what they left out there is labelled as not
-    annotated; slices that they did not see are unlabelled.
+    annotated; planes of weight 0 are unlabelled.
 
     Args:
         target: annotations [B, D, H, W] in [0, 1].
