@@ -15,10 +15,13 @@ class Fill(Settings):
         "",
         description="RTSTRUCT, DICOM SEG, NIfTI, NRRD or CSV file with outlines on some slices, or a folder of them.",
     )
+    sheet: str = Field(
+        "", description="Sample sheet of a cohort, in place of `scan`, `annotation`, `roi` and `slices`: docs/fill.md."
+    )
     name: str = Field(
         "scan",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
-        description="Results go to results/predict/<name>.",
+        description="Results go to results/predict/<name>, with a folder for each row of a sheet.",
     )
     roi: str = Field("", description="Regular expression of the names of lesions to fill; empty for all.")
     ignore_label: int | None = Field(
@@ -45,6 +48,9 @@ class Fill(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        alone = [name for name in ("scan", "annotation", "roi", "slices") if getattr(self, name)]
+        if self.sheet and alone:
+            raise ValueError(f"`sheet` is given with {', '.join(f'`{name}`' for name in alone)}; its rows say these")
         if bool(self.scan) != bool(self.annotation):
             given, missing = ("scan", "annotation") if self.scan else ("annotation", "scan")
             raise ValueError(f"`{given}` is given without `{missing}`; give both")

@@ -86,9 +86,14 @@ def fill_scan(
         record_file: becomes the record of versions, hashes and seconds.
 
     Raises:
-        UserError: scan or annotation cannot be used, or no lesion has a gap.
+        UserError: no scan is given, scan or annotation cannot be used, or no lesion has a gap.
     """
     began = time.monotonic()
+    if not scan:
+        raise UserError(
+            "There is no scan to fill. Give a scan and an annotation, as in "
+            '--config "fill={scan: CT, annotation: outlines.dcm}", or a sheet: docs/fill.md.'
+        )
     log.info("%s", NOTE)
     files = annotation_files(Path(annotation))
     image = read_scan(Path(scan), named_series(files))
