@@ -179,6 +179,7 @@ def write_seg_nrrd(path: Path, volume: Volume, planes: dict[str, np.ndarray], la
             image.SetMetaData(f"Segment{number}_{key}", value)
     image.SetMetaData("Segmentation_MasterRepresentation", "Binary labelmap")
     sitk.WriteImage(image, str(path), useCompression=True)
+    path.write_bytes(path.read_bytes().replace(b"kinds: vector", b"kinds: list", 1))  # as Slicer has it
     return path
 
 

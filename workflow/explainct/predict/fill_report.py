@@ -14,25 +14,15 @@ NOTE = "Research use. Not for clinical use."
 MOST_ROWS = 200
 
 
-def fill_page(
-    *,
-    lesions: pd.DataFrame,
-    self_test: pd.DataFrame,
-    review: pd.DataFrame,
-    notes: Sequence[str],
-    record: Mapping[str, Any],
-    preview_file: Path,
-) -> str:
+def fill_page(answer: Mapping[str, Any], record: Mapping[str, Any], preview_file: Path) -> str:
     """Return the page as HTML with the picture in it; it needs no network.
 
     Args:
-        lesions: a row per lesion.
-        self_test: a row per method, see `explainct.predict.fill_tables.self_test_rows`.
-        review: the filled slices, the least certain first.
-        notes: what was passed over or decided.
+        answer: what `lesions.json` has: `lesions`, `self_test`, `review` and `notes`.
         record: what made it.
         preview_file: the picture.
     """
+    lesions, self_test, review = (pd.DataFrame(answer[name]) for name in ("lesions", "self_test", "review"))
     picture = base64.b64encode(preview_file.read_bytes()).decode()
     doubtful = lesions[lesions["beyond_what_models_saw"] != ""]
     parts = [
@@ -50,7 +40,7 @@ def fill_page(
         _self_test_text(self_test),
         _table(self_test),
         "<h2>Notes</h2>",
-        _list(notes) if notes else "<p>None.</p>",
+        _list(answer["notes"]) if answer["notes"] else "<p>None.</p>",
         "<h2>Lesions</h2>",
         "<p>Numbers with <code>_low</code> and <code>_high</code> have 90 % intervals over draws of the filled slices; "
         "lesions filled by signed distances have none. Bands are those of solid nodules in Lung-RADS 1.1, "

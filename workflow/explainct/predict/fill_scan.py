@@ -4,13 +4,14 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 from nibabel.affines import apply_affine
 
 from explainct.data.annotate.formats.outlines import Annotation, Outlines
@@ -22,9 +23,9 @@ from explainct.due.interpolation_study.classical_methods import available_values
 from explainct.due.uncertainty.fill_gaps import load_filler
 from explainct.errors import UserError
 from explainct.predict.choose import FilledLesion, fill_all
-from explainct.predict.fill_lesions import lesion_on
+from explainct.predict.fill_lesions import Lesion, lesion_on
 from explainct.predict.fill_report import NOTE, fill_page
-from explainct.predict.fill_tables import as_table, lesion_rows, self_test_rows, slices_to_review
+from explainct.predict.fill_tables import lesion_rows, self_test_rows, slices_to_review
 from explainct.predict.preview import draw_preview
 from explainct.predict.read_back import read_back
 from explainct.runtime.device import choose_compute
@@ -38,6 +39,9 @@ SETTINGS = {
     "diffusion": {"filled_by": "diffusion", "estimate": "expectation"},
 }
 """How each shipped model answers, see `load_filler`."""
+
+PACKAGES = ("highdicom", "nibabel", "numpy", "pydicom", "simpleitk", "torch")
+"""Packages whose versions are recorded."""
 
 
 def fill_scan(
@@ -99,31 +103,18 @@ def fill_scan(
     image = read_scan(Path(scan), named_series(files))
     reading = Reading(roi, ignore_label, tuple(number - 1 for number in slices), snap)
     annotations = [read_annotation(path, image, reading) for path in files]
-    notes = [note for one in annotations for note in one.notes]
     lesions = [lesion_on(one, image) for found in annotations for one in found.outlines]
-    _check_gaps(lesions, annotation, notes)
+    _check_gaps(lesions, annotation, [note for one in annotations for note in one.notes])
     compute = choose_compute(device, threads)
     filler = None if model_file is None else load_filler(model_file, SETTINGS[model], compute.device)
     peer = available_values().get("morphological_filled")
     filled, bias = fill_all(lesions, filler, peer, torch_generator(seed, "fill", device=compute.device))
     log.info("%d lesions, %d gaps filled", len(filled), sum(len(one.lesion.gaps()) for one in filled))
-    names, written = [], []
-    places = iter(filled)
-    for found in annotations:
-        own = [next(places) for _ in found.outlines]
-        file, shapes, said = _write(found, own, image, filled_folder, reading, identity)
-        names += [file] * len(own)
-        written += [shapes[one.lesion.outlines.key] for one in own]
-        notes += said
-    for note in notes:
+    written = _write_all(annotations, filled, image, filled_folder, reading, identity)
+    for note in written.notes:
         log.warning("%s", note)
     _write_volumes(filled, image, volumes_folder)
-    draw_preview(filled, written, image, preview_file)
-    rows, tested = lesion_rows(filled, names, image, seed=seed), self_test_rows(filled)
-    review = slices_to_review(filled, image)
-    write_csv(as_table(rows), lesions_file)
-    content = {"note": NOTE, "lesions": rows, "self_test": tested, "review": review.to_dict("records"), "notes": notes}
-    write_json(content, json_file)
+    draw_preview(filled, written.shapes, image, preview_file)
     record = {
         "model": model,
         "model_sha256": _sha256(model_file) if model_file else "",
@@ -133,23 +124,22 @@ def fill_scan(
         "identity": identity,
         "seed": seed,
         "device": str(compute.device),
-        "versions": {
-            name: version(name) for name in ("highdicom", "nibabel", "numpy", "pydicom", "simpleitk", "torch")
-        },
+        "versions": {name: version(name) for name in PACKAGES},
     }
-    text = fill_page(
-        lesions=as_table(rows),
-        self_test=as_table(tested),
-        review=review,
-        notes=notes,
-        record=record,
-        preview_file=preview_file,
-    )
-    write_text(text, report_file)
+    answer = {
+        "note": NOTE,
+        "lesions": lesion_rows(filled, written.names, image, seed=seed),
+        "self_test": self_test_rows(filled),
+        "review": slices_to_review(filled, image).to_dict("records"),
+        "notes": written.notes,
+    }
+    write_csv(pd.DataFrame(answer["lesions"]), lesions_file)
+    write_json(answer, json_file)
+    write_text(fill_page(answer, record, preview_file), report_file)
     write_json(record | {"seconds": round(time.monotonic() - began, 1)}, record_file)
 
 
-def _check_gaps(lesions: Sequence[Any], annotation: str, notes: Sequence[str]) -> None:
+def _check_gaps(lesions: Sequence[Lesion], annotation: str, notes: Sequence[str]) -> None:
     """Check that there is something to fill."""
     if not any(lesion.gaps() for lesion in lesions):
         why = f" {notes[0]}" if notes else ""
@@ -157,21 +147,50 @@ def _check_gaps(lesions: Sequence[Any], annotation: str, notes: Sequence[str]) -
         raise UserError(f"Annotation {annotation} holds {what}.{why}")
 
 
-def _write(
-    found: Annotation, filled: Sequence[FilledLesion], scan: Scan, folder: Path, reading: Reading, identity: str
-) -> tuple[str, Mapping[object, Outlines], list[str]]:
-    """Write the filled annotation of one file, read it back, and return its name and what it holds by key."""
-    name, suffixes = re.fullmatch(r"(.*?)((?:\.seg)?\.\w+(?:\.gz)?)?", found.path.name).groups(default="")
-    path = folder / f"{name}_filled{suffixes}"
-    if path.exists():
-        raise UserError(f"Two annotations are called {found.path.name}. Rename one of them, since both become {path}.")
-    with_gaps = {one.lesion.outlines.key for one in filled if one.lesion.gaps()}
-    masks = [one.mask for one in filled if one.lesion.outlines.key in with_gaps]
-    write_filled(found, masks, scan, path, identity=identity)
-    shapes, said = read_back(found, masks, scan, path, reading)
-    for one in filled:
-        shapes.setdefault(one.lesion.outlines.key, one.lesion.outlines)
-    return path.name, shapes, said
+class _Written(NamedTuple):
+    """What was written: for each lesion the name of its file and what that holds of it, and what is to be said."""
+
+    names: list[str]
+    shapes: list[Outlines]
+    notes: list[str]
+
+
+def _write_all(
+    annotations: Sequence[Annotation],
+    filled: Sequence[FilledLesion],
+    scan: Scan,
+    folder: Path,
+    reading: Reading,
+    identity: str,
+) -> _Written:
+    """Write a filled file for each one that was read, in order, and read it back."""
+    written = _Written([], [], [])
+    places = iter(filled)
+    for found in annotations:
+        own = [next(places) for _ in found.outlines]
+        path = folder / _filled_name(found.path.name)
+        if path.exists():
+            raise UserError(
+                f"Two annotations are called {found.path.name}, and both become {path}. Rename one of them."
+            )
+        with_gaps = {one.lesion.outlines.key for one in own if one.lesion.gaps()}
+        masks = [one.mask for one in own if one.lesion.outlines.key in with_gaps]
+        write_filled(found, masks, scan, path, identity=identity)
+        shapes, said = read_back(found, masks, scan, path, reading)
+        written.names.extend([path.name] * len(own))
+        written.shapes.extend(shapes.get(one.lesion.outlines.key) or one.lesion.outlines for one in own)
+        written.notes.extend([*found.notes, *said])
+    return written
+
+
+def _filled_name(name: str) -> str:
+    """Return the name of a filled file.
+
+    >>> _filled_name("plan.v2.seg.nrrd"), _filled_name("RS"), _filled_name("a.nii.gz")
+    ('plan.v2_filled.seg.nrrd', 'RS_filled', 'a_filled.nii.gz')
+    """
+    stem, suffixes = re.fullmatch(r"(.+?)((?:\.seg)?\.\w+(?:\.gz)?)?", name).groups(default="")
+    return f"{stem}_filled{suffixes}"
 
 
 def _write_volumes(filled: Sequence[FilledLesion], scan: Scan, folder: Path) -> None:

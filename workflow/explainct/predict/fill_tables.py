@@ -1,6 +1,6 @@
 """Tables of filled lesions: what was measured, how sure that is, and which slices to look at."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -107,8 +107,3 @@ def slices_to_review(filled: Sequence[FilledLesion], scan: Scan) -> pd.DataFrame
     ]
     table = pd.DataFrame(rows, columns=["lesion", "slice", "z_mm", "uncertainty"])
     return table.sort_values("uncertainty", ascending=False, kind="stable", ignore_index=True)
-
-
-def as_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return rows as a table; numbers that are not known are empty."""
-    return pd.DataFrame(list(rows))

@@ -79,7 +79,8 @@ def load_nrrd(path: Path) -> NrrdLabels:
     layers = array[None] if array.ndim == 3 else np.moveaxis(array, -1, 0)  # [D, H, W, L] to [L, D, H, W]
     axes = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()  # columns x, y, z of the index
     affine = from_matvec(axes[:, ::-1], image.GetOrigin())
-    return NrrdLabels(layers, affine, {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()})
+    keys = [key for key in image.GetMetaDataKeys() if not key.startswith("ITK_")]  # those ITK adds itself
+    return NrrdLabels(layers, affine, {key: image.GetMetaData(key) for key in keys})
 
 
 def read_nrrd(path: Path, scan: Scan, *, roi: str, ignore_label: int | None) -> Annotation:

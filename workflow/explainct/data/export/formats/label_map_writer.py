@@ -121,3 +121,6 @@ def _save(layers: list[np.ndarray], affine: np.ndarray, corner: np.ndarray, head
             image.SetMetaData(key, f"0 {columns - 1} 0 {rows - 1} 0 {depth - 1}")
     with replacing(path) as temporary:
         sitk.WriteImage(image, str(temporary), useCompression=True)
+        # ITK calls layers the components of a vector, Slicer and slicerio call them a list.
+        content = temporary.read_bytes()
+        temporary.write_bytes(content.replace(b"kinds: vector domain", b"kinds: list domain", 1))
