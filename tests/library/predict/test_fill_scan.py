@@ -243,3 +243,82 @@ def test_an_annotation_without_a_gap_is_refused(case, tmp_path):
         fill(case / "ct", case / "outlines.dcm", tmp_path, roi="lung")
     with pytest.raises(UserError, match="holds no lesion"):
         fill(case / "ct", case / "outlines.dcm", tmp_path, roi="nothing")
+
+
+def two_in_one(case, tmp_path):
+    """Write a structure set with two lesions in one region, and return it with its truth on filled slices."""
+    scan = case / "ct"
+    volume = make_scan(tmp_path / "unused")
+    both = [
+        (points_of(volume, k, circle(row, column, 5)), "CLOSED_PLANAR")
+        for k in (3, 6)
+        for row, column in ((12.2, 15.3), (33.2, 44.3))
+    ]
+    same = [(points_of(volume, k, circle(12.2, 44.3, 4)), "CLOSED_PLANAR") for k in (3, 5)]
+    return write_rtstruct(tmp_path / "two.dcm", scan, [("GTV", both), ("GTV", same)])
+
+
+def test_lesions_that_share_a_name_are_filled_apart_and_written_as_one(case, tmp_path):
+    path = two_in_one(case, tmp_path)
+    fill(case / "ct", path, tmp_path / "out", model="sdf", model_file=None)
+    content = json.loads((tmp_path / "out/lesions.json").read_text())
+    assert [row["lesion"] for row in content["lesions"]] == ["GTV 1", "GTV 2", "GTV"]
+    assert any("2 parts that do not overlap" in note for note in content["notes"])
+    written = pydicom.dcmread(tmp_path / "out/filled/two_filled.dcm")
+    assert [one.ROIName for one in written.StructureSetROISequence] == ["GTV", "GTV", "GTV (filled)", "GTV (filled)"]
+    assert [len(one.ContourSequence) for one in written.ROIContourSequence] == [4, 2, 8, 3]
+
+
+def test_a_nifti_scan_gives_the_answer_of_the_series_that_it_was_made_of(case, tmp_path):
+    volume = make_scan(tmp_path / "ct")
+    image = write_nifti(tmp_path / "ct.nii.gz", volume, volume.array)
+    fill(image, case / "labels.nii.gz", tmp_path / "out")
+    rows = [
+        json.loads((out / "lesions.json").read_text())["lesions"]
+        for out in (tmp_path / "out", case / "out_labels.nii.gz")
+    ]
+    assert rows[0] == rows[1]
+
+
+def test_the_diffusion_fills_too(case, tmp_path):
+    fill(case / "ct", case / "points.csv", tmp_path, model="diffusion", model_file=MODEL.with_name("diffusion.pt"))
+    content = json.loads((tmp_path / "lesions.json").read_text())
+    assert content["lesions"][0]["filled_by"] == "model"
+    assert content["self_test"][0]["dice"] > 0.8
+
+
+def test_a_fractional_segmentation_stays_fractional(case, tmp_path):
+    images = [headers(case / "ct")[k] for k in SLICES]
+    description = hd.seg.segread(case / "seg.dcm").SegmentSequence[0]
+    hd.seg.Segmentation(
+        images,
+        np.stack(list(planes().values())).astype(np.float32) * 0.8,
+        hd.seg.SegmentationTypeValues.FRACTIONAL,
+        [hd.seg.SegmentDescription.from_dataset(description)],
+        "1.2.3.5",
+        2,
+        "1.2.3.6",
+        1,
+        "M",
+        "M",
+        "1",
+        "1",
+        max_fractional_value=200,
+    ).save_as(tmp_path / "share.dcm")
+    fill(case / "ct", tmp_path / "share.dcm", tmp_path / "out", model="sdf", model_file=None)
+    after = hd.seg.segread(tmp_path / "out/filled/share_filled.dcm")
+    assert after.SegmentationType == "FRACTIONAL"
+    assert set(np.unique(after.pixel_array)) == {0, 160, 200}
+    assert np.array_equal(after.pixel_array[:4], after.pixel_array[4:8])
+
+
+def test_voxels_of_another_label_are_left_to_it_and_counted(case, tmp_path):
+    volume = make_scan(tmp_path / "ct")
+    array = labels()
+    array[6, 20:23, 29:33] = 7
+    path = write_nifti(tmp_path / "two.nii.gz", volume, array)
+    fill(case / "ct", path, tmp_path / "out", roi="label 1", model="sdf", model_file=None)
+    after = np.asarray(nib.load(tmp_path / "out/filled/two_filled.nii.gz").dataobj).transpose(2, 1, 0)
+    assert np.array_equal(after == 7, array == 7)
+    notes = json.loads((tmp_path / "out/lesions.json").read_text())["notes"]
+    assert "12 filled voxels of 'label 1' belong to another label, and were left to it." in notes
