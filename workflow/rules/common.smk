@@ -2,16 +2,18 @@
 
 import csv
 import os
+import re
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
 
 from explainct.config import methods
 from explainct.learning.losses.registry import LOSSES
-from explainct.runtime.code_hash import all_hashes, code_hash
+from explainct.runtime.code_hash import ROOT, all_hashes, code_hash
 from explainct.data.datasets.dataset import module_of
 from explainct.data.datasets.fingerprint import folders_state
 from explainct.data.datasets.registry import dataset_of, downloads
+from explainct.data.ingest.sample_sheet import read_sheet
 from explainct.runtime.gpu_slots import has_gpu
 from explainct.runtime.snakemake_internals import is_main_process, runs_jobs_here
 from explainct.runtime.requests import growing
@@ -122,6 +124,55 @@ def asks(rule):
 def archives_state(wildcards):
     """Return a hash of all files in the archives: paths, sizes and times; nothing where the workflow makes them."""
     return "" if SOURCE.generated else folders_state(ARCHIVES.values())
+
+
+def fill_cases():
+    """Return the scans to fill by the folder of their results: the rows of the sheet, or the one scan of the settings."""
+    fill = config["fill"]
+    if not fill["sheet"]:
+        case = {
+            **pick("fill", "scan", "annotation", "roi", "slices"),
+            "cells": {},
+        }
+        return {fill["name"]: case}
+    try:
+        samples = read_sheet(Path(fill["sheet"]))
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    return {
+        f"{fill['name']}/{sample.name}": {
+            "scan": str(sample.image),
+            "annotation": str(sample.annotation),
+            "roi": sample.lesion,
+            "slices": list(sample.slices),
+            "cells": dict(sample.cells),
+        }
+        for sample in samples
+    }
+
+
+def fill_arguments(wildcards):
+    """Return what the filling of a user's scan reads."""
+    case = FILL_CASES[wildcards.case]
+    return {
+        **{name: case[name] for name in ("scan", "annotation", "roi", "slices")},
+        **pick("fill", "ignore_label", "snap", "model", "identity"),
+        "seed": config["seed"],
+        "device": config["device"],
+    }
+
+
+def fill_state(wildcards):
+    """Return a hash of the files of a user's scan and annotation: paths, sizes and times."""
+    case = FILL_CASES[wildcards.case]
+    return folders_state([case["scan"], case["annotation"]])
+
+
+def shipped_model(wildcards):
+    """Return the shipped model that fills a user's lesions; nothing where signed distances do."""
+    model = {"predictor": "uncertainty.pt", "diffusion": "diffusion.pt"}
+    name = model.get(config["fill"]["model"])
+    return str(ROOT.parent / "models" / name) if name else []
 
 
 def archive_disk_mb(wildcards):

@@ -18,6 +18,7 @@ from explainct.config.data import Annotate, Ingest, Samples
 from explainct.config.due import AnnotationStudy, Interpolate, Paper, Study, Uncertainty
 from explainct.config.gax import Confidence
 from explainct.config.informer import Monitoring
+from explainct.config.predict import Fill
 from explainct.config.training import Evaluate, Train
 from explainct.errors import UserError
 
@@ -62,6 +63,9 @@ class Config(Settings):
     )
     confidence: Confidence = Field(
         default_factory=Confidence, description="The study of whether heatmaps carry information for the classifier."
+    )
+    fill: Fill = Field(
+        default_factory=Fill, description="A user's own annotation: the gaps between outlined slices are filled."
     )
 
     @model_validator(mode="after")

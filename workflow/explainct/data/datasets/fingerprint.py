@@ -9,13 +9,15 @@ from pathlib import Path
 def folders_state(folders: Iterable[str | Path]) -> str:
     """Return a hash of all that lies in `folders`, at any depth: paths, sizes, and times of change.
 
-    A file that was added, taken away or changed in place changes it. Hidden files and folders do not count, as
-    ingestion passes over them. Links count as they are and are not followed: what they may lead to lies in the folders
-    too. A folder that does not exist or cannot be read counts as empty.
+    A file among them counts as itself. A file that was added, taken away or changed in place changes the hash. Hidden
+    files and folders do not count, as ingestion passes over them. Links count as they are and are not followed: what
+    they may lead to lies in the folders too. A folder that does not exist or cannot be read counts as empty.
     """
     digest = hashlib.sha256()
     for folder in sorted(map(str, folders)):
         digest.update(f"{folder}\n".encode(errors="surrogateescape"))
+        if Path(folder).is_file():
+            digest.update(_said(Path(folder).stat()).encode())
         for line in _listing(folder, ""):
             digest.update(line.encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
@@ -35,4 +37,9 @@ def _listing(folder: str, prefix: str) -> Iterator[str]:
             yield from _listing(entry.path, path)
         else:
             status = entry.stat(follow_symlinks=False)
-            yield f"{path} {status.st_size} {status.st_mtime_ns}\n"
+            yield f"{path} {_said(status)}"
+
+
+def _said(status: os.stat_result) -> str:
+    """Return size and time of change of a file as a line."""
+    return f"{status.st_size} {status.st_mtime_ns}\n"

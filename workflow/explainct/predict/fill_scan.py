@@ -1,0 +1,211 @@
+"""Fill the annotation of one scan: files in, files in the same formats out, with a page that says how sure they are."""
+
+import hashlib
+import logging
+import re
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from nibabel.affines import apply_affine
+
+from explainct.data.annotate.formats.outlines import Annotation, Outlines
+from explainct.data.annotate.formats.read import Reading, annotation_files, named_series, read_annotation
+from explainct.data.export.formats.write import write_filled
+from explainct.data.ingest.affine import LPS_FROM_RAS
+from explainct.data.ingest.user_scan import Scan, read_scan
+from explainct.due.interpolation_study.classical_methods import available_values
+from explainct.due.uncertainty.fill_gaps import load_filler
+from explainct.errors import UserError
+from explainct.predict.choose import FilledLesion, fill_all
+from explainct.predict.fill_lesions import Lesion, lesion_on
+from explainct.predict.fill_report import NOTE, fill_page
+from explainct.predict.fill_tables import lesion_rows, self_test_rows, slices_to_review
+from explainct.predict.preview import draw_preview
+from explainct.predict.read_back import read_back
+from explainct.runtime.device import choose_compute
+from explainct.runtime.files import replacing, write_csv, write_json, write_text
+from explainct.seeds import torch_generator
+
+log = logging.getLogger(__name__)
+
+SETTINGS = {
+    "predictor": {"filled_by": "predictor", "latent_at_inference": "mean"},
+    "diffusion": {"filled_by": "diffusion", "estimate": "expectation"},
+}
+"""How each shipped model answers, see `load_filler`."""
+
+PACKAGES = ("highdicom", "nibabel", "numpy", "pydicom", "simpleitk", "torch")
+"""Packages whose versions are recorded."""
+
+
+def fill_scan(
+    *,
+    scan: str,
+    annotation: str,
+    roi: str,
+    ignore_label: int | None,
+    slices: Sequence[int],
+    snap: bool,
+    model: str,
+    model_file: Path | None,
+    identity: str,
+    seed: int,
+    device: str,
+    threads: int,
+    filled_folder: Path,
+    volumes_folder: Path,
+    lesions_file: Path,
+    json_file: Path,
+    preview_file: Path,
+    report_file: Path,
+    record_file: Path,
+) -> None:
+    """Fill the gaps between the outlined slices of a scan's lesions, and test that on the outlined slices themselves.
+
+    Args:
+        scan: folder of a DICOM series, or NIfTI file.
+        annotation: file or folder.
+        roi: regular expression of the names of lesions; empty for all.
+        ignore_label: value of a label map that marks slices without annotation.
+        slices: annotated slices, counted from 1; empty for those that the files imply.
+        snap: take contours off the slices to the nearest one.
+        model: `predictor`, `diffusion` or `sdf`.
+        model_file: the shipped model; None for `sdf`.
+        identity: what filled DICOM files say of the patient: `copy` or `none`.
+        seed: seed of the diffusion's noise and of the draws of intervals.
+        device: where to compute.
+        threads: CPU threads.
+        filled_folder: filled annotations, `<name>_filled` with the suffix of the input.
+        volumes_folder: probability and variance of each lesion, NIfTI over its box.
+        lesions_file: becomes the table of lesions, CSV.
+        json_file: the same as JSON, with the test and the slices to review.
+        preview_file: becomes the picture.
+        report_file: becomes the page.
+        record_file: becomes the record of versions, hashes and seconds.
+
+    Raises:
+        UserError: no scan is given, scan or annotation cannot be used, or no lesion has a gap.
+    """
+    began = time.monotonic()
+    if not scan:
+        raise UserError(
+            "There is no scan to fill. Give a scan and an annotation, as in "
+            '--config "fill={scan: CT, annotation: outlines.dcm}", or a sheet: docs/fill.md.'
+        )
+    log.info("%s", NOTE)
+    files = annotation_files(Path(annotation))
+    image = read_scan(Path(scan), named_series(files))
+    reading = Reading(roi, ignore_label, tuple(number - 1 for number in slices), snap)
+    annotations = [read_annotation(path, image, reading) for path in files]
+    lesions = [lesion_on(one, image) for found in annotations for one in found.outlines]
+    _check_gaps(lesions, annotation, [note for one in annotations for note in one.notes])
+    compute = choose_compute(device, threads)
+    filler = None if model_file is None else load_filler(model_file, SETTINGS[model], compute.device)
+    peer = available_values().get("morphological_filled")
+    filled, bias = fill_all(lesions, filler, peer, torch_generator(seed, "fill", device=compute.device))
+    log.info("%d lesions, %d gaps filled", len(filled), sum(len(one.lesion.gaps()) for one in filled))
+    written = _write_all(annotations, filled, image, filled_folder, reading, identity)
+    for note in written.notes:
+        log.warning("%s", note)
+    _write_volumes(filled, image, volumes_folder)
+    draw_preview(filled, written.shapes, image, preview_file)
+    record = {
+        "model": model,
+        "model_sha256": _sha256(model_file) if model_file else "",
+        "signed_distance_bias_pixels": round(bias, 2),
+        "formats": [found.format for found in annotations],
+        "annotation_sha256": [_sha256(path) for path in files],
+        "identity": identity,
+        "seed": seed,
+        "device": str(compute.device),
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+    answer = {
+        "note": NOTE,
+        "lesions": lesion_rows(filled, written.names, image, seed=seed),
+        "self_test": self_test_rows(filled),
+        "review": slices_to_review(filled, image).to_dict("records"),
+        "notes": written.notes,
+    }
+    write_csv(pd.DataFrame(answer["lesions"]), lesions_file)
+    write_json(answer, json_file)
+    write_text(fill_page(answer, record, preview_file), report_file)
+    write_json(record | {"seconds": round(time.monotonic() - began, 1)}, record_file)
+
+
+def _check_gaps(lesions: Sequence[Lesion], annotation: str, notes: Sequence[str]) -> None:
+    """Check that there is something to fill."""
+    if not any(lesion.gaps() for lesion in lesions):
+        why = f" {notes[0]}" if notes else ""
+        what = f"{len(lesions)} lesions and no slice to fill between outlined ones" if lesions else "no lesion"
+        raise UserError(f"Annotation {annotation} holds {what}.{why}")
+
+
+class _Written(NamedTuple):
+    """What was written: for each lesion the name of its file and what that holds of it, and what is to be said."""
+
+    names: list[str]
+    shapes: list[Outlines]
+    notes: list[str]
+
+
+def _write_all(
+    annotations: Sequence[Annotation],
+    filled: Sequence[FilledLesion],
+    scan: Scan,
+    folder: Path,
+    reading: Reading,
+    identity: str,
+) -> _Written:
+    """Write a filled file for each one that was read, in order, and read it back."""
+    written = _Written([], [], [])
+    places = iter(filled)
+    for found in annotations:
+        own = [next(places) for _ in found.outlines]
+        path = folder / _filled_name(found.path.name)
+        if path.exists():
+            raise UserError(
+                f"Two annotations are called {found.path.name}, and both become {path}. Rename one of them."
+            )
+        with_gaps = {one.lesion.outlines.key for one in own if one.lesion.gaps()}
+        masks = [one.mask for one in own if one.lesion.outlines.key in with_gaps]
+        write_filled(found, masks, scan, path, identity=identity)
+        shapes, said = read_back(found, masks, scan, path, reading)
+        written.names.extend([path.name] * len(own))
+        written.shapes.extend(shapes.get(one.lesion.outlines.key) or one.lesion.outlines for one in own)
+        written.notes.extend([*found.notes, *said])
+    return written
+
+
+def _filled_name(name: str) -> str:
+    """Return the name of a filled file.
+
+    >>> _filled_name("plan.v2.seg.nrrd"), _filled_name("RS"), _filled_name("a.nii.gz")
+    ('plan.v2_filled.seg.nrrd', 'RS_filled', 'a_filled.nii.gz')
+    """
+    stem, suffixes = re.fullmatch(r"(.+?)((?:\.seg)?\.\w+(?:\.gz)?)?", name).groups(default="")
+    return f"{stem}_filled{suffixes}"
+
+
+def _write_volumes(filled: Sequence[FilledLesion], scan: Scan, folder: Path) -> None:
+    """Write probability and variance of each lesion over its box, with the place of the scan."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, one in enumerate(filled, start=1):
+        affine = scan.geometry.affine.copy()
+        affine[:3, 3] = apply_affine(affine, one.lesion.box.start)
+        affine = LPS_FROM_RAS @ affine[:, [2, 1, 0, 3]]
+        name = re.sub(r"[^A-Za-z0-9_.-]+", "_", one.lesion.outlines.lesion).strip("_.") or "lesion"
+        for what in ("probability", "variance"):
+            array = getattr(one, what).astype(np.float32).transpose(2, 1, 0)
+            with replacing(folder / f"{number:03}_{name}_{what}.nii.gz") as temporary:
+                nib.save(nib.Nifti1Image(array, affine), temporary)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
