@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from lesion_examples import INTERPOLATE, save_untrained
 
-from explainct.data.annotate.lidc_database import Annotation, Contour, Database, Scan
+from explainct.data.annotate.lidc_database import RATINGS, Annotation, Contour, Database, Scan
 from explainct.data.annotate.lidc_lesions import extract_contours
 from explainct.data.samples.blocks import box_columns, lesion_box
 from explainct.data.samples.crops import extract_crops
@@ -33,7 +33,7 @@ def database_of(dropped):
     scans = [Scan(n, patient, f"1.{n}", f"1.{n}.1", 2.0, 0.7, z_mm) for n, patient in enumerate(SPLIT, 1)]
     outlines = {k: dropped if k == DROPPED else square(90 - k % 2, 104) for k in OUTLINED}
     contours = tuple(Contour(2.0 * k, True, points, "", k) for k, points in outlines.items())
-    ratings = {"malignancy": 3}
+    ratings = dict.fromkeys(RATINGS, 3)
     return Database(tuple(scans), {scan.scan_id: (Annotation(1, scan.scan_id, ratings, contours),) for scan in scans})
 
 
