@@ -25,7 +25,7 @@ def _shown(name: str, group: h5py.Group) -> ShownSample:
     """Return a sample with the maps of each form, in the order of forms."""
     return ShownSample(
         sample_id=name,
-        said=f"class {group.attrs['label']}",
+        said=f"class: {group.attrs['class']}",
         target=float(group.attrs["target"]),
         image=group["image"][:],
         evolutions={

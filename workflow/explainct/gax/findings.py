@@ -68,7 +68,7 @@ def _median_sentences(tables: Tables, step: str) -> list[str]:
         sign = "changes" if true["gap"] * predicted["gap"] < 0 else "keeps"
         sentences.append(
             f"{name}: the gap of medians between {int(true['correct'])} correct and {int(true['wrong'])} wrong "
-            f"predictions is {true['gap']:+.2f} for the true class and {predicted['gap']:+.2f} for the predicted one, so "
+            f"predictions is {true['gap']:+.2f} for the true class and {predicted['gap']:+.2f} for the predicted one: "
             f"it {sign} its sign ({map_label(TARGET_MAP)} by {augmentation_label(step)})."
         )
     return sentences

@@ -63,7 +63,7 @@ def compare_forms(
             `explainct.gax.evidence.evidence`, with `form`.
         curves_file: table to write: form, sample_id, label, iteration and score, up to the last step of each sample.
         maps_file: HDF5 file to write, a group per shown sample: `image` [D, H, W] in [0, 1], and a group per form with
-            `iteration` [T], `score` [T] and `map` float32 [T, D, H, W]; attributes `label`, `target`.
+            `iteration` [T], `score` [T] and `map` float32 [T, D, H, W]; attributes `class` (its name), `target`.
         task: name of the task.
         forms: names of forms, see `explainct.gax.generate.FORMS`.
         compared: samples of each class, spread evenly over their ids.
@@ -104,7 +104,7 @@ def compare_forms(
                 table = table.join(evidence(network, batch, images, found, of_task, store, compute))
                 tables.append(table.assign(form=form))
                 curves.append(_curves(table, found).assign(form=form))
-                _write_maps(file, form, table, images, found, pictured)
+                _write_maps(file, form, table, images, found, pictured, of_task)
             log.info("%d of %d samples, %d forms", min(start + batch_size, len(samples)), len(samples), len(forms))
     write_parquet(pd.concat(tables, ignore_index=True), forms_file)
     write_parquet(pd.concat(curves, ignore_index=True), curves_file)
@@ -135,14 +135,20 @@ def _curves(table: pd.DataFrame, found: Generated) -> pd.DataFrame:
 
 
 def _write_maps(
-    file: h5py.File, form: str, table: pd.DataFrame, images: torch.Tensor, found: Generated, shown: set[str]
+    file: h5py.File,
+    form: str,
+    table: pd.DataFrame,
+    images: torch.Tensor,
+    found: Generated,
+    shown: set[str],
+    task: Task,
 ) -> None:
     """Write the kept maps of shown samples, the one that reached the target or the last one included."""
     for number, row in enumerate(table.itertuples()):
         if row.sample_id not in shown:
             continue
         group = file.require_group(row.sample_id)
-        group.attrs.update({"label": row.label, "target": row.target})
+        group.attrs.update({"class": task.labels[row.label], "target": row.target})
         if "image" not in group:
             group.create_dataset("image", data=images[number, 0].cpu().numpy(), compression="gzip")
         maps = found.kept[number] | {row.iterations: found.maps[number]}
