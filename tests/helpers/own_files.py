@@ -10,7 +10,7 @@ import pydicom
 import SimpleITK as sitk
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage, generate_uid
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RTStructureSetStorage, generate_uid
 
 from explainct.data.ingest.dicom_io import write_ct_series
 from explainct.runtime.volume import Volume
@@ -83,9 +83,12 @@ def write_rtstruct(
     dataset.PatientName, dataset.PatientID, dataset.PatientBirthDate = NAME, "PLANTEDID7", BIRTH
     dataset.AccessionNumber, dataset.OperatorsName = ACCESSION, NAME
     dataset.StructureSetLabel = "PLAN"
-    series = Dataset()
+    series, image = Dataset(), Dataset()
     series.SeriesInstanceUID = series_uid or first.SeriesInstanceUID
+    image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID = CTImageStorage, first.SOPInstanceUID
+    series.ContourImageSequence = [image]
     study, frame = Dataset(), Dataset()
+    study.ReferencedSOPClassUID, study.ReferencedSOPInstanceUID = "1.2.840.10008.3.1.2.3.1", first.StudyInstanceUID
     study.RTReferencedSeriesSequence = [series]
     frame.FrameOfReferenceUID, frame.RTReferencedStudySequence = frame_uid, [study]
     dataset.ReferencedFrameOfReferenceSequence = [frame]
@@ -100,6 +103,7 @@ def write_rtstruct(
 
 def _add_region(dataset, number, name, contours, frame_uid, image_uid) -> None:
     region, item, observation = Dataset(), Dataset(), Dataset()
+    region.ROIGenerationAlgorithm = "MANUAL"
     region.ROINumber, region.ROIName, region.ReferencedFrameOfReferenceUID = number, name, frame_uid
     item.ReferencedROINumber, item.ContourSequence = number, []
     for points, kind in contours:
@@ -108,6 +112,7 @@ def _add_region(dataset, number, name, contours, frame_uid, image_uid) -> None:
         contour.ContourData = [f"{value:.4f}" for value in points.ravel()]
         if image_uid:
             image = Dataset()
+            image.ReferencedSOPClassUID = CTImageStorage
             image.ReferencedSOPInstanceUID = image_uid  # always that of the first slice: such references lie
             contour.ContourImageSequence = [image]
         item.ContourSequence.append(contour)

@@ -27,6 +27,7 @@ from own_files import (
     write_seg_nrrd,
 )
 
+from explainct.data.annotate.formats.polygons import fill_polygon
 from explainct.data.annotate.formats.read import Reading, read_file
 from explainct.data.ingest.user_scan import read_scan
 from explainct.errors import UserError
@@ -106,7 +107,7 @@ def case(tmp_path_factory):
 
 def written(case, name):
     """Return the file that was written for an input."""
-    (path,) = (case / f"out_{name}/filled").iterdir()
+    (path,) = (case / f"out_{name}/filled").glob("*_filled*")
     return path
 
 
@@ -202,6 +203,28 @@ def test_tables_and_page_say_what_was_measured_and_tested(case):
     assert "http" not in page.replace("http-equiv", "")
 
 
+def test_the_structured_report_is_unverified_and_holds_measures_and_outlines(case):
+    report = hd.sr.srread(case / "out_outlines.dcm/filled/measurements_sr.dcm")
+    assert report.VerificationFlag == "UNVERIFIED"
+    (group,) = report.content.get_volumetric_roi_measurement_groups()
+    (row,) = json.loads((case / "out_outlines.dcm/lesions.json").read_text())["lesions"]
+    values = {one.name.meaning: one.value for one in group.get_measurements()}
+    assert values == {
+        "Volume": row["volume_mm3"],
+        "Long axis": row["long_mm"],
+        "Short axis": row["short_mm"],
+        "Diameter": row["diameter_mm"],
+    }
+    sources = [one.SOPInstanceUID for one in headers(case / "ct")]
+    filled, seen = mask(case, "outlines.dcm"), set()
+    for region in group.roi:
+        k = sources.index(region.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
+        drawn = fill_polygon(region.value[:, ::-1] - 0.5, SHAPE[1:])
+        assert np.array_equal(drawn, filled[k])
+        seen.add(k)
+    assert seen == set(range(2, 11))
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_no_identity_leaves_unless_it_is_asked_for(case, name):
     for path in (path for path in (case / f"out_{name}").rglob("*") if path.is_file()):
@@ -212,7 +235,7 @@ def test_no_identity_leaves_unless_it_is_asked_for(case, name):
 def test_identity_is_copied_where_it_is_asked_for(case, tmp_path):
     fill(case / "ct", case / "outlines.dcm", tmp_path, identity="copy", model="sdf", model_file=None)
     held = {path.name for path in tmp_path.rglob("*") if path.is_file() and NAME.encode() in path.read_bytes()}
-    assert held == {"outlines_filled.dcm"}
+    assert held == {"outlines_filled.dcm", "measurements_sr.dcm"}
 
 
 def test_the_same_input_gives_the_same_bytes(case, tmp_path):
@@ -235,7 +258,8 @@ def test_a_folder_of_annotations_is_filled_file_by_file(case, tmp_path):
     for name in ("outlines.dcm", "points.csv"):
         (folder / name).write_bytes((case / name).read_bytes())
     fill(case / "ct", folder, tmp_path / "out", model="sdf", model_file=None, roi="GTV")
-    assert {path.name for path in (tmp_path / "out/filled").iterdir()} == {"outlines_filled.dcm", "points_filled.csv"}
+    written = {path.name for path in (tmp_path / "out/filled").glob("*_filled*")}
+    assert written == {"outlines_filled.dcm", "points_filled.csv"}
 
 
 def test_an_annotation_without_a_gap_is_refused(case, tmp_path):

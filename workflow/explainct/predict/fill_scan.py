@@ -4,10 +4,10 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -17,6 +17,7 @@ from nibabel.affines import apply_affine
 from explainct.data.annotate.formats.outlines import Annotation, Outlines
 from explainct.data.annotate.formats.read import Reading, annotation_files, named_series, read_annotation
 from explainct.data.export.formats.write import write_filled
+from explainct.data.export.structured_report import MeasuredLesion, write_structured_report
 from explainct.data.ingest.affine import LPS_FROM_RAS
 from explainct.data.ingest.user_scan import Scan, read_scan
 from explainct.due.interpolation_study.classical_methods import available_values
@@ -81,7 +82,8 @@ def fill_scan(
         seed: seed of the diffusion's noise and of the draws of intervals.
         device: where to compute.
         threads: CPU threads.
-        filled_folder: filled annotations, `<name>_filled` with the suffix of the input.
+        filled_folder: filled annotations, `<name>_filled` with the suffix of the input; for a DICOM scan also
+            `measurements_sr.dcm`, a structured report.
         volumes_folder: probability and variance of each lesion, NIfTI over its box.
         lesions_file: becomes the table of lesions, CSV.
         json_file: the same as JSON, with the test and the slices to review.
@@ -133,6 +135,9 @@ def fill_scan(
         "review": slices_to_review(filled, image).to_dict("records"),
         "notes": written.notes,
     }
+    if image.is_dicom:
+        measured = [_measured(one, row) for one, row in zip(filled, answer["lesions"], strict=True)]
+        write_structured_report(measured, image, filled_folder / "measurements_sr.dcm", identity=identity)
     write_csv(pd.DataFrame(answer["lesions"]), lesions_file)
     write_json(answer, json_file)
     write_text(fill_page(answer, record, preview_file), report_file)
@@ -145,6 +150,12 @@ def _check_gaps(lesions: Sequence[Lesion], annotation: str, notes: Sequence[str]
         why = f" {notes[0]}" if notes else ""
         what = f"{len(lesions)} lesions and no slice to fill between outlined ones" if lesions else "no lesion"
         raise UserError(f"Annotation {annotation} holds {what}.{why}")
+
+
+def _measured(one: FilledLesion, row: Mapping[str, Any]) -> MeasuredLesion:
+    """Return a lesion with the numbers of its row."""
+    names = ("volume_mm3", "long_mm", "short_mm", "diameter_mm")
+    return MeasuredLesion(one.lesion.outlines.lesion, one.mask, **{name: row[name] for name in names})
 
 
 class _Written(NamedTuple):

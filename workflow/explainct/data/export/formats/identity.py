@@ -17,6 +17,7 @@ EMPTIED = (
     "StudyDate",
     "StudyTime",
     "ReferringPhysicianName",
+    "PositionReferenceIndicator",
 )
 """Elements that the standard wants in every object and allows to be empty."""
 
@@ -48,6 +49,9 @@ def new_instance(dataset: Dataset, digest: str) -> None:
         digest: hash of all that it was made of.
     """
     moment = datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), UTC)
+    for keyword in EMPTIED:
+        if keyword not in dataset:
+            setattr(dataset, keyword, None)
     dataset.SOPInstanceUID = generate_uid(entropy_srcs=[digest, "instance"])
     dataset.SeriesInstanceUID = generate_uid(entropy_srcs=[digest, "series"])
     dataset.SeriesNumber, dataset.InstanceNumber = SERIES_NUMBER, 1

@@ -61,6 +61,8 @@ def write_rtstruct(source: Path, lesions: list[FilledMask], scan: Scan, path: Pa
         digest.update(np.packbits(lesion.mask).tobytes())
     new_instance(dataset, digest.hexdigest())
     dataset.StructureSetLabel, dataset.ApprovalStatus = "Filled", "UNAPPROVED"
+    dataset.FrameOfReferenceUID = scan.frame_uid
+    dataset.OperatorsName = dataset.get("OperatorsName")  # may be empty, but must be there
     with replacing(path) as temporary:
         dataset.save_as(temporary, enforce_file_format=True)
 
