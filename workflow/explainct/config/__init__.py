@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from explainct.config.base import Settings
 from explainct.config.cluster import Cluster, Export
+from explainct.config.counterfactual import Counterfactual
 from explainct.config.data import Annotate, Ingest, Samples
 from explainct.config.due import AnnotationStudy, Interpolate, Paper, Study, Uncertainty
 from explainct.config.informer import Monitoring
@@ -56,6 +57,10 @@ class Config(Settings):
     )
     monitoring: Monitoring = Field(
         default_factory=Monitoring, description="Alarms on predictions, and the study of them."
+    )
+
+    counterfactual: Counterfactual = Field(
+        default_factory=Counterfactual, description="The counterfactual study: whose change lies in the nodule."
     )
 
     @model_validator(mode="after")
