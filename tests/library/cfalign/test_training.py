@@ -13,8 +13,11 @@ from explainct.cfalign import networks
 from explainct.cfalign.alignment_step import alignment_step, bounded, norm_of
 from explainct.cfalign.autoencoder import Autoencoder, load_autoencoder, train_autoencoder
 from explainct.cfalign.backgrounds import greyed, swap_backgrounds
+from explainct.cfalign.bagnet import PATCH, BagNet
+from explainct.cfalign.decomposition import cdep, contribution
 from explainct.cfalign.evaluate import evaluate_compared
 from explainct.cfalign.figures import changes_figure, cue_figure, precision_figure, saliency_figure
+from explainct.cfalign.icnn import ICNN, filter_loss, templates
 from explainct.cfalign.networks import grad_cam, load_network
 from explainct.cfalign.penalties import find_penalty
 from explainct.cfalign.spaces import Grid, Latent
@@ -70,6 +73,69 @@ def test_penalties_are_zero_for_a_network_that_looks_inside_alone():
             assert blind == pytest.approx(found, abs=1e-15)
     with pytest.raises(UserError, match="`mirror` is unknown"):
         find_penalty("mirror")
+
+
+def test_the_contributions_of_two_parts_of_an_image_are_its_logits():
+    network, images, inside = toy_network(), toy_images(), toy_inside()
+    with torch.no_grad():
+        for layer in network.layers[::2]:
+            layer.bias.normal_(0, 0.1)
+    part, rest = contribution(network, images, inside)
+    torch.testing.assert_close(part + rest, network(images))
+    everything, nothing = contribution(network, images, torch.ones_like(inside))
+    torch.testing.assert_close(everything, network(images))
+    torch.testing.assert_close(nothing, torch.zeros_like(nothing))
+    # A change of the surroundings alone changes no contribution of the first layer inside.
+    assert cdep(network, images, torch.zeros(4).long(), torch.ones_like(inside)).item() == pytest.approx(0, abs=1e-9)
+    assert cdep(network, images, torch.zeros(4).long(), inside).item() > 0
+
+
+def test_a_patch_of_a_bagnet_sees_seventeen_pixels():
+    torch.manual_seed(0)
+    network, images = BagNet().double(), toy_images(1).requires_grad_()
+    features = network.features(images)
+    torch.testing.assert_close(network(images), network.head(features.flatten(2).transpose(1, 2)).mean(1))
+    (gradient,) = torch.autograd.grad(features[0, :, 4, 4].sum(), images)
+    rows, columns = gradient[0, 0].nonzero().T
+    assert rows.max() - rows.min() + 1 == columns.max() - columns.min() + 1 == PATCH
+
+
+def test_filters_that_fire_at_one_place_that_differs_have_the_lower_loss():
+    class Fixed(torch.nn.Module):
+        def unmasked(self, maps):
+            return maps
+
+    places = torch.zeros(8, 1, 8, 8, dtype=torch.float64)
+    for row, place in enumerate(places[:, 0]):
+        place[row, (3 * row) % 8] = 200.0
+    spread = places.mean(0, keepdim=True).expand_as(places)
+    losses = [filter_loss(Fixed(), maps, None, None).item() for maps in (places, spread)]
+    assert losses[1] == pytest.approx(0, abs=1e-9)  # equal maps say nothing of the template
+    assert losses[0] < -0.05
+    patterns = templates(4, 4)
+    assert (patterns.flatten(1).argmax(1) == torch.arange(16)).all()
+    assert patterns.min() == -1
+    torch.manual_seed(0)
+    maps = ICNN().features(torch.rand(2, 1, 32, 32))
+    assert (maps >= 0).all()
+    assert ((maps > 0).double().mean((2, 3)) <= 0.5).all()
+
+
+def test_losses_of_maps_fall_where_the_map_lies_in_the_nodule():
+    class Maps(torch.nn.Module):
+        def __init__(self, maps):
+            super().__init__()
+            self.maps, self.head = maps, torch.nn.Linear(1, 2, bias=False)
+            torch.nn.init.constant_(self.head.weight, 1.0)
+
+        def features(self, images):
+            return self.maps
+
+    inside, classes = toy_inside().float(), torch.zeros(4).long()
+    cells = torch.nn.functional.adaptive_avg_pool2d(inside, 8)
+    for name in ("due", "res_g"):
+        right, wrong = (find_penalty(name)(Maps(maps), inside, classes, inside) for maps in (cells, 1 - cells))
+        assert right < wrong
 
 
 def test_backgrounds_come_from_another_image_and_nodules_stay():

@@ -21,7 +21,11 @@ GAIN = 1.2
 """Factor of Kaiming's standard deviation, without which signals of seven layers fade where nothing normalises them."""
 ACTIVATIONS = {"silu": nn.SiLU, "relu": nn.ReLU}
 
-NETWORKS = {"smooth_cnn": "explainct.cfalign.networks:SmoothCNN"}
+NETWORKS = {
+    "smooth_cnn": "explainct.cfalign.networks:SmoothCNN",
+    "bagnet": "explainct.cfalign.bagnet:BagNet",
+    "icnn": "explainct.cfalign.icnn:ICNN",
+}
 """All networks: `module:class`, imported by name."""
 
 

@@ -7,7 +7,12 @@ from torch import nn
 from torch.nn import functional
 
 from explainct.cfalign.alignment import share_outside
+from explainct.cfalign.decomposition import cdep
+from explainct.cfalign.icnn import filter_loss
 from explainct.errors import UserError
+from explainct.learning.explain.cam import class_activation_maps
+from explainct.learning.losses.due import build_weighted_cross_entropy
+from explainct.learning.losses.res import build_res_g
 
 CELL = 8
 """Pixels of a cell of the grid on which RRR's gradient is summed, as of CF-Align, ours."""
@@ -49,7 +54,32 @@ def rrr_on_grid(network: nn.Module, images: torch.Tensor, _: torch.Tensor, insid
     return share_outside(change, inside).mean()
 
 
-PENALTIES: dict[str, Penalty] = {"rrr": rrr, "rrr_grid": rrr_on_grid}
+def _supervised(
+    build: Callable[[tuple[int, int, int], tuple[int, int, int]], nn.Module],
+) -> Penalty:
+    """Return a penalty of class activation maps, of a loss of `explainct.learning.losses`.
+
+    The slice is annotated as a whole, so nothing is filled in between and all weights are 1.
+    """
+
+    def penalty(network: nn.Module, images: torch.Tensor, classes: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+        features = network.features(images)[:, :, None]  # [B, C, 1, h, w]
+        maps = class_activation_maps(features, network.head.weight, classes)
+        target = inside[:, 0][:, None]  # [B, 1, H, W]
+        loss = build(tuple(maps.shape[1:]), tuple(target.shape[1:])).to(images.device)
+        return loss(maps, target, torch.ones_like(target))
+
+    return penalty
+
+
+PENALTIES: dict[str, Penalty] = {
+    "rrr": rrr,
+    "rrr_grid": rrr_on_grid,
+    "cdep": cdep,
+    "templates": filter_loss,
+    "due": _supervised(build_weighted_cross_entropy),
+    "res_g": _supervised(build_res_g),
+}
 """All penalties by name."""
 
 

@@ -87,6 +87,12 @@ class Counterfactual(Settings):
         default_factory=lambda: Solver(iterations=40, retries=5, tolerance=0.008, gate=0.01),
         description="How their counterfactuals are solved.",
     )
+    reports: Count = Field(6, description="Test nodules of which a structured report is written.")
+    report_command: str = Field(
+        "",
+        description="A local command that reads a report as JSON and writes its text, such as that of a language "
+        "model; empty for the template.",
+    )
     autoencoder: Autoencoder = Field(default_factory=Autoencoder, description="The autoencoder of the published form.")
 
     @model_validator(mode="after")

@@ -6,6 +6,13 @@ LEAST = min(
     range(len(COUNTERFACTUAL["strengths"])), key=COUNTERFACTUAL["strengths"].__getitem__
 )
 FIRST_MODEL = ALIGNED_MODELS[LEAST * len(COUNTERFACTUAL["seeds"])]
+REPORTS = {
+    kind: [
+        f"<cfalign>/reports/nodule{number + 1}.{kind}"
+        for number in range(COUNTERFACTUAL["reports"])
+    ]
+    for kind in ("json", "txt", "pdf")
+}
 
 
 rule precision_figure:
