@@ -139,9 +139,9 @@ def test_the_elastic_net_without_l1_is_the_squared_distance_and_with_it_is_spars
     problem = toy_problem()
     weight = solved(problem).weight
     z = minimise(problem, problem.start(), weight, tolerance=1e-10, iterations=300)
-    plain = solve_sparse(problem, weight=weight, ratio=0.0, tolerance=1e-8, iterations=2000)
+    plain = solve_sparse(problem, weight=weight, ratio=0.0, tolerance=1e-8, iterations=100)
     torch.testing.assert_close(plain.z, z, rtol=1e-3, atol=1e-5)
-    sparse = solve_sparse(problem, weight=weight, ratio=0.05, tolerance=1e-8, iterations=2000)
+    sparse = solve_sparse(problem, weight=weight, ratio=0.05, tolerance=1e-8, iterations=100)
     assert plain.active.all()
     assert 0 < sparse.active.double().mean() < 0.95
     assert (sparse.residual < 1e-6).all()

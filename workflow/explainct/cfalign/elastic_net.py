@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import torch
 
 from explainct.cfalign.counterfactual import SMALLEST, Problem
+from explainct.cfalign.lbfgs import lbfgs
 
 LARGER, SMALLER = 1.5, 0.5
 """Factors of a sample's step after one that was accepted and one that was not."""
+ROUNDS = 4
 
 
 @dataclass(frozen=True)
@@ -42,36 +44,71 @@ def shrunk(z: torch.Tensor, threshold: torch.Tensor) -> torch.Tensor:
 def solve_sparse(
     problem: Problem, *, weight: torch.Tensor, ratio: float, tolerance: float, iterations: int
 ) -> SparseCounterfactuals:
-    """Return sparse counterfactuals, by proximal gradient steps with a step size for each sample.
+    """Return sparse counterfactuals: proximal steps find the active set, and L-BFGS ends on it.
+
+    Both alternate until all samples are stationary, since a coordinate may leave or join the active set.
 
     Args:
         problem: the problems.
         weight: lambda of each sample [B].
         ratio: weight of the L1 norm, in units of z; 0 leaves the squared norm alone.
         tolerance: residual at which all samples are finished.
-        iterations: steps at most.
+        iterations: steps of either kind at most, in each of the rounds.
     """
     z, step = problem.start(), 1 / weight
+    for _ in range(ROUNDS):
+        z, step = _proximal_steps(problem, z, step, weight, ratio, iterations)
+        ended = _on_active_set(problem, z, weight, ratio, tolerance, iterations)
+        better = _residual(problem, ended, step, weight, ratio) < _residual(problem, z, step, weight, ratio)
+        z = torch.where(better[:, None], ended, z)
+        if (_residual(problem, z, step, weight, ratio) < tolerance).all():
+            break
+    with torch.no_grad():
+        margin = problem.margin(z)
+    return SparseCounterfactuals(z, margin, _residual(problem, z, step, weight, ratio))
+
+
+def _proximal_steps(
+    problem: Problem, z: torch.Tensor, step: torch.Tensor, weight: torch.Tensor, ratio: float, iterations: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return points [B, P] and step sizes [B] after proximal gradient steps (Beck, Teboulle 2009)."""
     value, gradient = _smooth(problem, z, weight)
     for _ in range(iterations):
         trial = shrunk(z - step[:, None] * gradient, (step * weight * ratio)[:, None])
         move = trial - z
-        if (_residual(move, step, trial, weight) < tolerance).all():
-            break
         new_value, new_gradient = _smooth(problem, trial, weight)
-        # The smooth part must lie below its quadratic bound (Beck, Teboulle 2009).
+        # The smooth part must lie below its quadratic bound.
         bound = value + (gradient * move).sum(1) + (move * move).sum(1) / (2 * step)
-        good = new_value <= bound + 1e-12
+        good = new_value <= bound
         z, gradient = (torch.where(good[:, None], *pair) for pair in ((trial, z), (new_gradient, gradient)))
         value = torch.where(good, new_value, value)
         step = step * torch.where(good, LARGER, SMALLER)
-    trial = shrunk(z - step[:, None] * gradient, (step * weight * ratio)[:, None])
-    with torch.no_grad():
-        return SparseCounterfactuals(z, problem.margin(z), _residual(trial - z, step, z, weight))
+    return z, step
 
 
-def _residual(move: torch.Tensor, step: torch.Tensor, z: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Return the norm of the proximal gradient over lambda |z| [B]; 0 where nothing moves."""
+def _on_active_set(
+    problem: Problem, z: torch.Tensor, weight: torch.Tensor, ratio: float, tolerance: float, iterations: int
+) -> torch.Tensor:
+    """Return points [B, P] that are minimal over the coordinates that are not 0, whose signs are taken as given."""
+    sign = z.sign()
+
+    def evaluate(points: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        value, gradient = _smooth(problem.rows(rows), points, weight[rows])
+        slope = (weight[rows] * ratio)[:, None] * sign[rows]
+        return value + (slope * points).sum(1), (gradient + slope) * sign[rows].abs()
+
+    def done(points: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+        return gradient.norm(dim=1) / (weight * points.norm(dim=1)).clamp_min(SMALLEST) < tolerance / 2
+
+    return lbfgs(evaluate, z, scale=1 / weight, done=done, iterations=iterations)
+
+
+def _residual(
+    problem: Problem, z: torch.Tensor, step: torch.Tensor, weight: torch.Tensor, ratio: float
+) -> torch.Tensor:
+    """Return the norm of the proximal gradient over lambda |z| [B]."""
+    _, gradient = _smooth(problem, z, weight)
+    move = shrunk(z - step[:, None] * gradient, (step * weight * ratio)[:, None]) - z
     return move.norm(dim=1) / step / (weight * z.norm(dim=1)).clamp_min(SMALLEST)
 
 

@@ -85,11 +85,11 @@ def ceiling_of_share(masks: torch.Tensor, cell: int) -> torch.Tensor:
     A change on several cells of one sign has the mean of their shares, so one cell alone attains it.
 
     Args:
-        masks: 1 inside [B, 1, H, W].
+        masks: 1 inside, float [B, 1, H, W].
         cell: pixels of a cell's edge.
     """
-    space, pattern = Grid(cell), masks[:1].float()
-    count = space.size(pattern)
-    kernels = space.change(pattern.expand(count, -1, -1, -1), torch.eye(count, device=masks.device))[:, 0]  # [P, H, W]
-    total = kernels.sum((1, 2))
-    return (torch.einsum("phw,bhw->bp", kernels, masks[:, 0].float()) / total).amax(1)
+    space = Grid(cell)
+    count = space.size(masks)
+    points = torch.eye(count, dtype=masks.dtype, device=masks.device)
+    kernels = space.change(masks[:1].expand(count, -1, -1, -1), points)[:, 0]  # [P, H, W]
+    return (torch.einsum("phw,bhw->bp", kernels, masks[:, 0]) / kernels.sum((1, 2))).amax(1)
