@@ -1,5 +1,7 @@
 """The interpretable network of Zhang, Wu, Zhu (CVPR 2018): each filter of the last layer fires at one place."""
 
+import math
+
 import torch
 from torch import nn
 
@@ -54,5 +56,5 @@ def filter_loss(network: nn.Module, images: torch.Tensor, _: torch.Tensor, __: t
     patterns = torch.cat([patterns, -torch.ones_like(patterns[:1])]) / patterns[0].numel()
     fit = torch.einsum("bchw,thw->bct", maps, patterns)
     given = fit.log_softmax(0)  # log p(x | T) over the batch
-    marginal = (given.logsumexp(2) - torch.tensor(float(len(patterns))).log())[:, :, None]
+    marginal = (given.logsumexp(2) - math.log(len(patterns)))[:, :, None]
     return -((given.exp() * (given - marginal)).sum(0).mean(1)).mean()

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
+from explainct.data.samples.attributes import ATTRIBUTES
 from explainct.errors import UserError
 
 NOTICE = "Research use, not for diagnosis."
@@ -38,7 +39,7 @@ def report_text(content: Mapping[str, Any]) -> str:
         content: the report as its schema has it.
     """
     prediction, counterfactual = content["prediction"], content["counterfactual"]
-    found = ", ".join(f"{name} {value}" for name, value in content["attributes"].items())
+    found = ", ".join(f"{name} {content['attributes'][name]}" for name in ATTRIBUTES)
     position = content["position_mm"]
     malignant = prediction["class"] == "malignant"
     etiology = (
