@@ -117,3 +117,26 @@ rule benchmark_class_maps:
         code=code_hash("benchmark_class_maps"),
     script:
         "../scripts/benchmark_class_maps.py"
+
+
+rule benchmark_alignment:
+    """Time steps with the alignment of counterfactuals next to plain ones."""
+    output:
+        out_file="results/benchmarks/alignment.csv",
+    log:
+        "results/benchmarks/alignment.log",
+    benchmark:
+        "results/benchmarks/alignment.tsv"
+    conda:
+        "../../envs/explainct.yaml"
+    threads: THREADS
+    resources:
+        **asks("benchmark_alignment"),
+    params:
+        arguments={
+            "settings": alignment_settings(),
+            "device": config["device"],
+        },
+        code=code_hash("benchmark_alignment"),
+    script:
+        "../scripts/benchmark_alignment.py"

@@ -293,11 +293,16 @@ def recipe_of(wildcards):
     }
 
 
+def alignment_settings():
+    """Return what a step of alignment of the counterfactual study reads."""
+    names = ["cell", "cg_steps", "cg_tolerance", "cg_gate", "chunk"]
+    return {**pick("counterfactual", *names), **config["counterfactual"]["solver"]}
+
+
 def compared_training(wildcards):
     """Return what the trainings of a compared method read."""
-    names = ["epochs", "batch_size", "learning_rate", "aligned", "margin", "cell"]
-    names += ["bound", "cg_steps", "cg_tolerance", "cg_gate", "chunk"]
-    settings = {**pick("counterfactual", *names), **config["counterfactual"]["solver"]}
+    names = ["epochs", "batch_size", "learning_rate", "aligned", "margin", "bound"]
+    settings = {**pick("counterfactual", *names), **alignment_settings()}
     return {**recipe_of(wildcards), "settings": settings}
 
 

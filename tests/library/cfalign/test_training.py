@@ -12,9 +12,11 @@ from view_files import CUE, SIZE, WINDOW
 
 from explainct.cfalign import networks
 from explainct.cfalign.alignment_step import alignment_step, bounded, norm_of
+from explainct.cfalign.attributes import AttributeCNN, attribute_loss, key_attribute_problem
 from explainct.cfalign.autoencoder import Autoencoder, load_autoencoder, train_autoencoder
 from explainct.cfalign.backgrounds import greyed, swap_backgrounds
 from explainct.cfalign.bagnet import PATCH, BagNet
+from explainct.cfalign.counterfactual import solve
 from explainct.cfalign.decomposition import cdep, contribution
 from explainct.cfalign.evaluate import evaluate_compared
 from explainct.cfalign.figures import changes_figure, cue_figure, precision_figure, saliency_figure
@@ -23,9 +25,11 @@ from explainct.cfalign.networks import grad_cam, load_network
 from explainct.cfalign.penalties import find_penalty
 from explainct.cfalign.spaces import Grid, Latent
 from explainct.cfalign.study import compare_aligned
-from explainct.cfalign.train import Training, train_compared
+from explainct.cfalign.train import train_compared
+from explainct.cfalign.training import Training
 from explainct.cfalign.view_sets import read_views
 from explainct.config.compared import COMPARED
+from explainct.data.samples.attributes import ATTRIBUTES
 from explainct.errors import UserError
 
 SOLVER = {"iterations": 8, "retries": 1, "tolerance": 0.03, "gate": 0.1}
@@ -89,6 +93,33 @@ def test_the_contributions_of_two_parts_of_an_image_are_its_logits():
     # A change of the surroundings alone changes no contribution of the first layer inside.
     assert cdep(network, images, torch.zeros(4).long(), torch.ones_like(inside)).item() == pytest.approx(0, abs=1e-9)
     assert cdep(network, images, torch.zeros(4).long(), inside).item() > 0
+
+
+def test_the_key_attribute_is_the_one_that_moves_the_prediction_most_and_its_counterfactual_turns_it():
+    torch.manual_seed(0)
+    network, images = AttributeCNN().double(), toy_images()
+    with torch.no_grad():
+        network.head.weight *= 3
+    problem = key_attribute_problem(network, Grid(8), images)
+    found = network.attributes(images)
+    torch.testing.assert_close(network(images), network.classes(found))
+    predicted = network(images).argmax(1)
+    for row, key in enumerate(problem.keys):
+        margins = []
+        for number in range(len(ATTRIBUTES)):
+            turned = found[row].clone()
+            turned[number] *= -1
+            logits = network.classes(turned)
+            margins.append(float(logits[predicted[row]] - logits[1 - predicted[row]]))
+        assert np.argmin(margins) == key
+        assert problem.targets[row] == int(found[row, key] <= 0)
+    solution = solve(problem, tolerance=1e-2, iterations=60, retries=5)
+    assert solution.flipped.all()
+    after = network.attributes(problem.space.image(images, solution.z)).gather(1, problem.keys[:, None])[:, 0]
+    assert ((after > 0).long() == problem.targets).all()
+    one = problem.rows(torch.tensor([2]))
+    assert one.keys.tolist() == [problem.keys[2]]
+    assert attribute_loss(network, images, (found > 0).double()) < attribute_loss(network, images, (found < 0).double())
 
 
 def test_a_patch_of_a_bagnet_sees_seventeen_pixels():
@@ -185,7 +216,7 @@ def test_samples_that_fail_are_skipped_and_counted():
 
 
 def test_a_network_of_rectifiers_is_not_aligned(labelled, monkeypatch):
-    monkeypatch.setattr("explainct.cfalign.train.build", lambda _: networks.SmoothCNN(activation="relu"))
+    monkeypatch.setattr("explainct.cfalign.training.build", lambda _: networks.SmoothCNN(activation="relu"))
     training(labelled, "vanilla")
     with pytest.raises(UserError, match="needs a network with second derivatives"):
         training(labelled, "cfalign")
@@ -197,12 +228,13 @@ def test_an_epoch_shows_each_nodule_once_and_warm_epochs_are_grey_outside_of_the
     assert not run.warm(1)
     rows = torch.arange(6)
     generator = torch.Generator().manual_seed(0)
-    images, _, _ = run.batch(rows, 0, generator)
+    images, *_ = run.batch(rows, 0, generator)
     assert (images == run.grey).double().mean() > 0.5
-    images, inside, labels = run.batch(rows, 2, generator)
+    images, inside, labels, attributes = run.batch(rows, 2, generator)
     assert (images == run.grey).double().mean() < 0.1
     assert inside.sum((1, 2, 3)).min() > 0
     assert labels.tolist() == run.views.labels[:6].tolist()
+    assert attributes.tolist() == run.views.table[list(ATTRIBUTES)].to_numpy()[:6].tolist()
     assert len(run.first) == run.views.table["lesion_id"].nunique()
     assert (run.views.table["lesion_id"].to_numpy()[run.first.numpy()] == run.views.table["lesion_id"].unique()).all()
 

@@ -1,6 +1,6 @@
 """One gradient of the alignment of counterfactuals: solve them, gate them, and differentiate through them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,14 @@ from explainct.cfalign.alignment import MEASURES
 from explainct.cfalign.counterfactual import Problem, other_class, solve
 from explainct.cfalign.implicit import implicit_gradient
 from explainct.cfalign.spaces import Space
+
+Pose = Callable[[nn.Module, Space, torch.Tensor], Problem]
+"""From a network, a space and images [B, 1, H, W] to their problems."""
+
+
+def class_problem(network: nn.Module, space: Space, images: torch.Tensor) -> Problem:
+    """Return the problems of reaching the likeliest class but the predicted one, for images [B, 1, H, W]."""
+    return Problem(network, space, images, other_class(network, images))
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,7 @@ def alignment_step(
     *,
     measure: str,
     settings: Mapping[str, Any],
+    pose: Pose = class_problem,
 ) -> AlignmentStep:
     """Return the gradient of the alignment loss of a batch.
 
@@ -53,8 +62,9 @@ def alignment_step(
         measure: `share` or `l1` of `explainct.cfalign.alignment`.
         settings: `tolerance`, `iterations`, `retries` of the solver; `gate`, `cg_steps`, `cg_tolerance`, `cg_gate` and
             `chunk` of the implicit gradient.
+        pose: makes the problems of images; by default those of the other class.
     """
-    problem = Problem(network, space, images, other_class(network, images))
+    problem = pose(network, space, images)
     found = solve(problem, **{name: settings[name] for name in ("tolerance", "iterations", "retries")})
     compare = MEASURES[measure]
     stationary = found.stationary(settings["gate"])

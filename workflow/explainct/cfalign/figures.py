@@ -17,6 +17,7 @@ from explainct.cfalign.published import published_table
 from explainct.cfalign.spaces import Grid
 from explainct.cfalign.view_sets import ViewSet, read_views
 from explainct.config.compared import COMPARED
+from explainct.data.samples.tasks import TASKS
 from explainct.report.plot_style import RC, save_figure
 from explainct.runtime.device import choose_compute
 
@@ -138,7 +139,7 @@ def changes_figure(
             for axes in panels:
                 axes.contour(views.masks[column, 0], [0.5], colors="#E69F00", linewidths=0.6)
                 axes.set_axis_off()
-            words = ("benign", "malignant")
+            words = TASKS["malignancy"].labels
             flipped = words[found_class(found.margin[column], network, images[[column]])]
             panels[0].set_title(f"readers: {words[views.labels[column]]}", fontsize=7)
             panels[1].set_title(f"now: {flipped}", fontsize=7)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from explainct.data.samples.attributes import ATTRIBUTES, MALIGNANCY, attribute_label, attribute_labels, ratings_column
 from explainct.data.samples.splits import SPLITS, draw_splits
+from explainct.data.samples.tasks import TASKS
 from explainct.data.samples.views import view_table
 from explainct.errors import UserError
 from explainct.runtime.files import write_csv, write_parquet
@@ -101,7 +102,7 @@ def check_classes(table: pd.DataFrame) -> None:
     for split in SPLITS:
         found = sorted(table.loc[table["split"] == split, "label"].unique())
         if found != [0, 1]:
-            words = " and ".join(("benign", "malignant")[label] for label in found) or "no"
+            words = " and ".join(TASKS["malignancy"].labels[label] for label in found) or "no"
             raise UserError(
                 f"The split {split} has {words} nodules alone, and needs benign and malignant ones. "
                 "Raise `counterfactual.patients` or set another `seed`."

@@ -25,6 +25,7 @@ NETWORKS = {
     "smooth_cnn": "explainct.cfalign.networks:SmoothCNN",
     "bagnet": "explainct.cfalign.bagnet:BagNet",
     "icnn": "explainct.cfalign.icnn:ICNN",
+    "attribute_cnn": "explainct.cfalign.attributes:AttributeCNN",
 }
 """All networks: `module:class`, imported by name."""
 

@@ -19,12 +19,13 @@ from explainct.cfalign.spaces import Grid, ceiling_of_share
 from explainct.cfalign.view_sets import ViewSet, read_views
 from explainct.config.compared import COMPARED
 from explainct.data.samples.attributes import ATTRIBUTES
+from explainct.data.samples.tasks import TASKS
 from explainct.errors import UserError
 from explainct.report.plot_style import RC, save_figure
 from explainct.runtime.device import choose_compute
 from explainct.runtime.files import write_json, write_text
 
-CLASSES = ("benign", "malignant")
+CLASSES = TASKS["malignancy"].labels
 LETTERS = 105
 """Letters of a line of the page."""
 SCHEMA = Path(__file__).with_name("nodule_report.schema.json")

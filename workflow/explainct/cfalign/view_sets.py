@@ -10,6 +10,7 @@ import pandas as pd
 
 from explainct.data.samples.nodules import read_images
 from explainct.data.samples.planted_cue import plant_cue
+from explainct.data.samples.tasks import TASKS
 from explainct.data.samples.views import boxes_of, dilated, read_masks
 
 BOX_MARGIN = 2
@@ -35,7 +36,12 @@ class ViewSet:
     @property
     def labels(self) -> np.ndarray:
         """Return 1 for malignant and 0 for benign, int64 [N]."""
-        return self.table["label"].to_numpy(np.int64, copy=True)
+        return TASKS["malignancy"].classes(self.table)
+
+    @property
+    def attributes(self) -> np.ndarray:
+        """Return 0 or 1 for each attribute, float32 [N, A]."""
+        return TASKS["attributes"].classes(self.table)
 
     def __len__(self) -> int:
         return len(self.table)

@@ -33,11 +33,11 @@ class Compared:
     label: str
     paper: str
     simplified: str = ""
-    network: Literal["smooth_cnn", "bagnet", "icnn"] = "smooth_cnn"
+    network: Literal["smooth_cnn", "bagnet", "icnn", "attribute_cnn"] = "smooth_cnn"
     images: Literal["whole", "lesion", "swapped"] = "whole"
     penalty: Literal["none", "rrr", "rrr_grid", "cdep", "templates", "due", "res_g", "cf"] = "none"
     strength: float = 0.0
-    space: Literal["grid", "pixels", "latent"] = "grid"
+    space: Literal["grid", "latent"] = "grid"
     measure: Literal["share", "l1"] = "share"
     bounded: bool = False
     joint: bool = True
@@ -138,6 +138,18 @@ COMPARED: dict[str, Compared] = {
             paper=CF_ALIGN,
             simplified="coarse grid, share of the change outside, bounded gradient and warm start in place of what is "
             "published",
+            penalty="cf",
+            strength=8.0,
+            bounded=True,
+            warm=True,
+        ),
+        Compared(
+            name="cfalign_attributes",
+            label="CF-Align, attributes",
+            paper=CF_ALIGN,
+            simplified="as CF-Align, ours; the attribute that is changed follows from the weights of a linear g, not "
+            "from its conditional counterfactual causal effect",
+            network="attribute_cnn",
             penalty="cf",
             strength=8.0,
             bounded=True,

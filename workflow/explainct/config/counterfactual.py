@@ -69,7 +69,9 @@ class Counterfactual(Settings):
         0.004, description="Peak learning rate of Adam's one-cycle schedule (published: 0.001, constant)."
     )
     margin: int = Field(4, ge=0, description="Pixels by which the mask grows before a change counts as outside.")
-    cell: int = Field(8, ge=1, description="Pixels of a cell of the coarse grid of changes, a divisor of `size`.")
+    cell: int = Field(
+        8, ge=1, description="Pixels of a cell of the coarse grid of changes, a divisor of `size`; 1 is image space."
+    )
     aligned: Count = Field(8, description="Images of a batch whose counterfactuals are aligned.")
     bound: Positive = Field(
         1.0, description="Largest norm of a bounded penalty's gradient, over that of the cross-entropy's."
