@@ -59,7 +59,7 @@ class Counterfactual(Settings):
     seeds: Distinct[Annotated[int, Field(ge=0)]] = Field(
         (0, 1, 2), min_length=1, description="Trainings of each method (published: 3)."
     )
-    cue_contrast: OpenFraction | Literal[1.0] = Field(1.0, description="Share of the cue's mark in its pixels.")
+    cue_contrast: float = Field(1.0, gt=0, le=1, description="Share of the cue's mark in its pixels.")
     cue_size: float = Field(0.125, gt=0, le=0.5, description="Edge of the mark as a share of the image's.")
     epochs: int = Field(
         12, ge=3, description="Epochs, in each of which a nodule shows one of its views (published: 300)."
