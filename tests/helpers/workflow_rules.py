@@ -44,7 +44,9 @@ def computing_rules() -> dict[str, Any]:
 def arguments_of(rule: Any, method: str = "due") -> dict[str, Any]:
     """Return the arguments of a rule's job, of `method` where they depend on the method."""
     arguments = rule.params.get("arguments") or {}
-    return arguments(SimpleNamespace(method=method, case="scan")) if callable(arguments) else arguments
+    return (
+        arguments(SimpleNamespace(method=method, case="scan", compared="cfalign")) if callable(arguments) else arguments
+    )
 
 
 def texts() -> dict[str, tuple[Path, str]]:

@@ -59,6 +59,7 @@ SETTINGS: dict[str, tuple[dict[str, dict[str, Any]], set[str]]] = {
     "the monitoring study": ({"monitoring": {"epochs": 3}}, RECORD),
     "the confidence study": ({"confidence": {"neighbours": 3}}, RECORD),
     "the share of alarms": ({"monitoring": {"abstain": 0.3}}, MAPS),
+    "the counterfactual study": ({"counterfactual": {"epochs": 4}}, RECORD),
     "a partition": ({"cluster": {"gpu_partition": "big"}}, RECORD),
 }
 

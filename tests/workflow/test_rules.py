@@ -13,7 +13,17 @@ from explainct.runtime.requests import read_requests
 
 REQUESTS = read_requests(ROOT / "config/resources.csv")
 CAPTIONS = sorted((ROOT / "workflow/report").rglob("*.rst"))
-CATEGORIES = {"Checks", "Cohort", "Confidence", "Interpolation", "Monitoring", "Results", "Run", "Training"}
+CATEGORIES = {
+    "Checks",
+    "Cohort",
+    "Confidence",
+    "Counterfactuals",
+    "Interpolation",
+    "Monitoring",
+    "Results",
+    "Run",
+    "Training",
+}
 TEXTS, INHERITED = texts(), inherited()
 DIRECTIVES = ("output", "log", "benchmark", "conda", "threads", "resources", "params", "script")
 PARAMETERS = {

@@ -137,3 +137,26 @@ rule benchmark_heatmaps:
         code=code_hash("benchmark_heatmaps"),
     script:
         "../scripts/benchmark_heatmaps.py"
+
+
+rule benchmark_alignment:
+    """Time steps with the alignment of counterfactuals next to plain ones."""
+    output:
+        out_file="results/benchmarks/alignment.csv",
+    log:
+        "results/benchmarks/alignment.log",
+    benchmark:
+        "results/benchmarks/alignment.tsv"
+    conda:
+        "../../envs/explainct.yaml"
+    threads: THREADS
+    resources:
+        **asks("benchmark_alignment"),
+    params:
+        arguments={
+            "settings": alignment_settings(),
+            "device": config["device"],
+        },
+        code=code_hash("benchmark_alignment"),
+    script:
+        "../scripts/benchmark_alignment.py"

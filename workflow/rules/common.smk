@@ -8,6 +8,7 @@ from math import ceil
 from pathlib import Path
 
 from explainct.config import methods
+from explainct.config.compared import COMPARED
 from explainct.learning.losses.registry import LOSSES
 from explainct.runtime.code_hash import ROOT, all_hashes, code_hash
 from explainct.data.datasets.dataset import module_of
@@ -34,6 +35,7 @@ pathvars:
     annotation_study=f"{RESULTS}/due/annotation_study",
     informer=f"{RESULTS}/informer",
     gax=f"{RESULTS}/gax",
+    cfalign=f"{RESULTS}/cfalign",
 
 
 ARCHIVES = {
@@ -84,6 +86,7 @@ wildcard_constraints:
     seed=r"\d+",
     outlines="consensus|single",
     slices=r"\d+|all",
+    compared="|".join(sorted(COMPARED)),
 
 
 # Whether rules with `cache` use it; patients' own images must not lie in a folder that others read.
@@ -380,6 +383,44 @@ def study_model(wildcards):
     return f"{STUDY}/{wildcards.filler.split('_')[0]}.pt"
 
 
+def recipe_of(wildcards):
+    """Return what the trainings of a compared method of the counterfactual study are made of."""
+    return {
+        "recipe": COMPARED[wildcards.compared].recipe,
+        **pick("counterfactual", "strengths", "seeds", "window"),
+        "cue": CUE,
+        "device": config["device"],
+    }
+
+
+def alignment_settings():
+    """Return what a step of alignment of the counterfactual study reads."""
+    names = ["cell", "cg_steps", "cg_tolerance", "cg_gate", "chunk"]
+    return {**pick("counterfactual", *names), **config["counterfactual"]["solver"]}
+
+
+def compared_training(wildcards):
+    """Return what the trainings of a compared method read."""
+    names = ["epochs", "batch_size", "learning_rate", "aligned", "margin", "bound"]
+    settings = {**pick("counterfactual", *names), **alignment_settings()}
+    return {**recipe_of(wildcards), "settings": settings}
+
+
+def compared_evaluation(wildcards):
+    """Return what the evaluation of a compared method reads."""
+    settings = pick("counterfactual", "margin", "cell", "evaluated")
+    return {
+        **recipe_of(wildcards),
+        "settings": {**settings, **config["counterfactual"]["evaluation"]},
+    }
+
+
+def autoencoders_of(wildcards):
+    """Return the autoencoders, as input of the trainings of a compared method; for most none."""
+    needed = COMPARED[wildcards.compared].space == "latent"
+    return AUTOENCODERS if needed else []
+
+
 def pick(section, *names):
     """Return some settings of a section by name: a job depends on those alone that it reads."""
     return {name: config[section][name] for name in names}
@@ -393,6 +434,27 @@ SAMPLES = {
     "crops_file": "<results>/samples/shards.csv",
 }
 READING = pick("samples", "grid", "intensity", "window", "cue")
+# The planted cue of the counterfactual study, and its networks in the order of methods, strengths and seeds.
+CUE = {
+    "contrast": config["counterfactual"]["cue_contrast"],
+    "size": config["counterfactual"]["cue_size"],
+    "seed": config["seed"],
+}
+AUTOENCODERS, AUTOENCODER_HISTORIES = (
+    [
+        f"<cfalign>/autoencoder/strength{spelled(strength)}/{name}"
+        for strength in config["counterfactual"]["strengths"]
+    ]
+    for name in ("model.pt", "history.csv")
+)
+ALIGNED_MODELS, ALIGNED_HISTORIES = (
+    [
+        f"<cfalign>/{{compared}}/strength{spelled(strength)}/seed{seed}/{name}"
+        for strength in config["counterfactual"]["strengths"]
+        for seed in config["counterfactual"]["seeds"]
+    ]
+    for name in ("model.pt", "history.csv")
+)
 # The code of every rule, with what some import by name.
 CODE = {
     **all_hashes(),

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from explainct.config.base import Settings
 from explainct.config.cluster import Cluster, Export
+from explainct.config.counterfactual import Counterfactual
 from explainct.config.data import Annotate, Ingest, Samples
 from explainct.config.due import AnnotationStudy, Interpolate, Paper, Study, Uncertainty
 from explainct.config.gax import Confidence
@@ -66,6 +67,10 @@ class Config(Settings):
     )
     fill: Fill = Field(
         default_factory=Fill, description="A user's own annotation: the gaps between outlined slices are filled."
+    )
+
+    counterfactual: Counterfactual = Field(
+        default_factory=Counterfactual, description="The counterfactual study: whose change lies in the nodule."
     )
 
     @model_validator(mode="after")

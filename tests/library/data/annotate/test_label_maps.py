@@ -17,7 +17,8 @@ from explainct.errors import UserError
 
 COLUMNS = (
     "lesion_id patient_id series_uid label readers malignancy ratings_subtlety ratings_calcification ratings_margin "
-    "ratings_spiculation ratings_lobulation ratings_texture spacing_z spacing_y spacing_x scan_slices scan_rows "
+    "ratings_spiculation ratings_lobulation ratings_texture ratings_malignancy spacing_z spacing_y "
+    "spacing_x scan_slices scan_rows "
     "scan_columns scan_z_mm k_start i_start j_start k_stop i_stop j_stop "
     "kept_k_start kept_i_start kept_j_start kept_k_stop kept_i_stop kept_j_stop "
     "slices annotated_slices in_cohort reason"

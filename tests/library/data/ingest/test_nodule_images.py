@@ -7,11 +7,13 @@ import pytest
 import SimpleITK as sitk
 
 from explainct.data.annotate.lidc_database import Annotation
-from explainct.data.demo.rendered_nodules import lung_places, render_nodule
+from explainct.data.demo.rendered_nodules import lung_places, render_nodule, render_view
 from explainct.data.ingest.dicom_io import write_ct_series
 from explainct.data.samples.attributes import ATTRIBUTES, ratings_column
 from explainct.data.samples.cut_nodules import cut_nodules
+from explainct.data.samples.cut_views import cut_views
 from explainct.data.samples.nodules import read_images
+from explainct.data.samples.views import read_masks
 from explainct.errors import UserError
 from explainct.runtime.volume import Volume
 
@@ -112,6 +114,58 @@ def test_a_nodule_is_cut_out_of_its_scan_in_voxels_of_a_millimetre(archive, plan
     bright = images[0, 0, planes // 2] > 0.3
     assert bright.sum() == pytest.approx((16 * 0.75) ** 2, rel=0.2)
     np.testing.assert_allclose(np.argwhere(bright).mean(0), (16, 16), atol=0.6)
+
+
+def views_of(folder, **changes):
+    files = {name: folder / f"{name.removesuffix('_file')}.parquet" for name in ("series_file", "lesions_file")}
+    files |= {"slices_file": folder / "slices.h5", "nodules_file": folder / "viewed.parquet"}
+    arguments = {"size": 32, "views": 3, "patients": 0, "seed": 0} | changes
+    cut_views(archives={"lidc": str(folder)}, **files, views_file=folder / "views.h5", **arguments)
+    return pd.read_parquet(files["nodules_file"]), folder / "views.h5"
+
+
+def test_views_are_cut_with_masks_that_lie_on_the_nodule(archive):
+    lesions = pd.read_parquet(archive / "lesions.parquet")
+    lesions[ratings_column("malignancy")] = [[5, 4, 5, 5]] * 2
+    lesions.to_parquet(archive / "lesions.parquet")
+    nodules, views_file = views_of(archive)
+    assert nodules["row"].tolist() == [0, -1]
+    assert nodules["extent_mm"].iloc[0] == 12.0
+    assert nodules["slices"].iloc[0] == 4
+    rows = np.arange(3)
+    bright = read_images(views_file, rows, (-1000, 1000))[:, 0] > 0.3
+    masks = read_masks(views_file, rows).astype(bool)
+    assert masks.shape == bright.shape == (3, 1, 32, 32)
+    # Both are resampled from 0.75 mm, so their edges may differ by a pixel.
+    assert ((bright & masks).sum((1, 2, 3)) / (bright | masks).sum((1, 2, 3)) > 0.8).all()
+    centres = np.array([np.argwhere(mask[0]).mean(0) for mask in masks])
+    assert (np.abs(centres - 16) <= 3.6).all()
+    assert len(np.unique(centres, axis=0)) == 3
+    again, _ = views_of(archive)
+    pd.testing.assert_frame_equal(again, nodules)
+
+
+def test_views_without_ratings_of_malignancy_are_refused(archive):
+    with pytest.raises(UserError, match="no readers' ratings of attributes and malignancy"):
+        views_of(archive)
+
+
+def test_a_rendered_view_has_the_mask_of_what_is_rendered():
+    noise = np.random.default_rng(0).normal(-850, 20, (60, 60, 60)).astype(np.int16)
+    hu, mask = render_view(
+        np.ones((5, 13, 13), np.uint8),
+        Z_MM,
+        1.0,
+        centre=(1, 6.0, 6.0),
+        readers=(reader(5),) * 3,
+        ct=image(noise, (1.0, 1.0, 1.0)),
+        places=np.array([[30.0, 30.0, 30.0]]),
+        shape=(1, 32, 32),
+        generator=np.random.default_rng(0),
+    )
+    assert hu.shape == mask.shape == (1, 32, 32)
+    assert mask.sum() == 13 * 13
+    assert hu[mask > 0].mean() > -200 > -700 > hu[mask == 0].mean()
 
 
 def test_a_table_without_ratings_is_refused(archive):

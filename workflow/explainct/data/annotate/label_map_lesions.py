@@ -11,7 +11,7 @@ import pandas as pd
 
 from explainct.data.annotate.annotated_slices import write_slices
 from explainct.data.ingest.label_maps import TUMOUR, read_label
-from explainct.data.samples.attributes import ATTRIBUTES, ratings_column
+from explainct.data.samples.attributes import RATED, ratings_column
 from explainct.data.samples.blocks import KEPT, box_columns
 from explainct.errors import UserError
 from explainct.runtime.files import write_parquet
@@ -88,7 +88,7 @@ def _write_scan(group: h5py.Group, scan: Mapping[str, Any], label: np.ndarray, *
         "label": int(tumour.any()),
         "readers": 1,
         "malignancy": np.nan,
-        **{ratings_column(name): [] for name in ATTRIBUTES},
+        **{ratings_column(name): [] for name in RATED},
         "spacing_z": scan["spacing_z"],
         "spacing_y": scan["spacing_y"],
         "spacing_x": scan["spacing_x"],

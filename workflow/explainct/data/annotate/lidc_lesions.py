@@ -15,7 +15,7 @@ from explainct.data.annotate.consensus import consensus, outline_box, reader_mas
 from explainct.data.annotate.lidc_database import Database, load_database
 from explainct.data.annotate.lidc_scans import HeldScan, Lesion, cluster_scans, holds, use_scans
 from explainct.data.ingest.scan_space import mean_step
-from explainct.data.samples.attributes import ATTRIBUTES, ratings_column
+from explainct.data.samples.attributes import RATED, ratings_column
 from explainct.data.samples.blocks import KEPT, box_columns
 from explainct.runtime.files import write_parquet
 from explainct.runtime.hdf5 import writing_hdf5
@@ -126,8 +126,8 @@ def _write_lesion(
 
 
 def ratings_of(lesion: Lesion) -> dict[str, list[int]]:
-    """Return the ratings of each attribute, one a reader, by the column that holds them."""
-    return {ratings_column(name): [annotation.ratings[name] for annotation in lesion] for name in ATTRIBUTES}
+    """Return the ratings of attributes and malignancy, one a reader, by the column that holds them."""
+    return {ratings_column(name): [annotation.ratings[name] for annotation in lesion] for name in RATED}
 
 
 def _held_scans(series: pd.DataFrame, database: Database) -> dict[int, HeldScan]:

@@ -76,12 +76,9 @@ def render_nodules(
         UserError: too little space on the disk.
     """
     database = database or load_database()
-    readings = _readings(database, patients, seed)
+    readings = drawn_readings(database, patients, seed)
     require_space(images_file.parent, 2 * len(readings) * planes * size**2)
-    ct = read_real_ct(ct_file)
-    lungs = read_lungs(labels_file, ct)
-    scan = next(scan for scan in database.scans if scan.patient_id == REAL_PATIENT)
-    places = lung_places(lungs, avoid=_corners(ct, scan, database), field_mm=(max(planes, SLAB), size, size))
+    ct, places = real_lung(ct_file, labels_file, database, field_mm=(max(planes, SLAB), size, size))
     log.info(
         "%d nodules of %d patients, %d places", len(readings), len({s.patient_id for _, s, _ in readings}), len(places)
     )
@@ -91,7 +88,7 @@ def render_nodules(
         images = file.create_dataset(IMAGES, (0, *shape), np.int16, chunks=(1, *shape), maxshape=(None, *shape))
         for name, scan, cluster in readings:
             masks, box = reader_masks(cluster, scan)
-            mask, spacing = consensus(masks, LEVEL), _spacing(scan)
+            mask, spacing = consensus(masks, LEVEL), spacing_of(scan)
             reason = why_left_out(len(cluster), mask, spacing)
             row = -1 if reason else len(images)
             rows.append(
@@ -114,6 +111,22 @@ def render_nodules(
                 if row % 200 == 199:
                     log.info("%d nodules rendered", row + 1)
     write_parquet(pd.DataFrame(rows), nodules_file)
+
+
+def real_lung(
+    ct_file: Path, labels_file: Path, database: Database, *, field_mm: Point
+) -> tuple[sitk.Image, np.ndarray]:
+    """Return the real CT in HU, and the places (x, y, z) in mm where a nodule may be rendered in it [P, 3].
+
+    Args:
+        ct_file: the real CT, as `explainct.data.demo.real_ct.fetch_real_ct` gets it.
+        labels_file: its labels, which say where the lungs are.
+        database: the contours of its own nodules, which no image may show.
+        field_mm: size (z, y, x) in mm of an image.
+    """
+    ct = read_real_ct(ct_file)
+    scan = next(scan for scan in database.scans if scan.patient_id == REAL_PATIENT)
+    return ct, lung_places(read_lungs(labels_file, ct), avoid=_corners(ct, scan, database), field_mm=field_mm)
 
 
 def lung_places(lungs: sitk.Image, *, avoid: tuple[Point, Point], field_mm: Point) -> np.ndarray:
@@ -162,11 +175,49 @@ def render_nodule(
         shape: voxels of the image [D, H, W].
         generator: decides on place, jitter, mirroring and noise.
     """
-    k, i, j = centre_of(mask)
+    return render_view(
+        mask,
+        z_mm,
+        pixel_mm,
+        centre=centre_of(mask),
+        readers=readers,
+        ct=ct,
+        places=places,
+        shape=shape,
+        generator=generator,
+    )[0]
+
+
+def render_view(
+    mask: np.ndarray,
+    z_mm: np.ndarray,
+    pixel_mm: float,
+    *,
+    centre: tuple[int, float, float],
+    readers: tuple[Annotation, ...],
+    ct: sitk.Image,
+    places: np.ndarray,
+    shape: tuple[int, int, int],
+    generator: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a nodule on drawn lung around one of its slices, int16 HU, and its voxels, uint8; both [D, H, W].
+
+    Args:
+        mask: its consensus, 0 or 1 [K, h, w].
+        z_mm: position of its slices in mm [K].
+        pixel_mm: size of a pixel in mm.
+        centre: index (slice, row, column) that comes to lie near the middle.
+        readers: their ratings decide on intensities and edge.
+        ct: the real CT in HU, axes along x, y, z.
+        places: positions (x, y, z) in mm where a nodule may lie [P, 3].
+        shape: voxels of the image [D, H, W].
+        generator: decides on place, jitter, mirroring and noise.
+    """
+    k, i, j = centre
     jitter = generator.integers(-JITTER_MM, JITTER_MM + 1, 2)  # rows, columns
     slab = (max(shape[0], SLAB), *shape[1:])
-    centre = (float(z_mm[k]), *(np.array([i, j]) - jitter / pixel_mm).tolist())
-    voxels = mask_on_millimetres(mask, z_mm, (pixel_mm, pixel_mm), centre=centre, shape=slab)
+    middle = (float(z_mm[k]), *(np.array([i, j]) - jitter / pixel_mm).tolist())
+    voxels = mask_on_millimetres(mask, z_mm, (pixel_mm, pixel_mm), centre=middle, shape=slab)
     background = sample_background(
         ct,
         anchor=tuple(places[generator.integers(len(places))].tolist()),
@@ -177,10 +228,11 @@ def render_nodule(
     )
     hu = render_lesion(background, voxels, spacing=(VOXEL_MM,) * 3, readers=readers, generator=generator)
     first = slab[0] // 2 - shape[0] // 2
-    return np.clip(np.rint(hu[first : first + shape[0]]), AIR, 3071).astype(np.int16)
+    planes = slice(first, first + shape[0])
+    return np.clip(np.rint(hu[planes]), AIR, 3071).astype(np.int16), voxels[planes]
 
 
-def _readings(database: Database, patients: int, seed: int) -> list[Reading]:
+def drawn_readings(database: Database, patients: int, seed: int) -> list[Reading]:
     """Return the nodules of the drawn patients, named as those of `lesions.parquet` are."""
     lesions = cluster_scans(database)
     chosen = draw_patients((scan.patient_id for scan in database.scans if lesions[scan.scan_id]), patients, seed=seed)
@@ -192,7 +244,8 @@ def _readings(database: Database, patients: int, seed: int) -> list[Reading]:
     ]
 
 
-def _spacing(scan: Scan) -> tuple[float, float, float]:
+def spacing_of(scan: Scan) -> tuple[float, float, float]:
+    """Return the voxel size (z, y, x) of a scan in mm."""
     return float(np.median(np.diff(scan.z_mm))), scan.pixel_spacing, scan.pixel_spacing
 
 

@@ -44,6 +44,13 @@ ATTRIBUTES: dict[str, Attribute] = {
 """All attributes, with the cut-offs of CF-Align, appendix B.1."""
 
 
+MALIGNANCY = Attribute(name="malignancy", positive="malignant", negative="benign", positive_ratings=(4, 5))
+"""The rating of malignancy, with the cut-off of CF-Align, section 5.1: up to 3 is benign, from 4 on malignant."""
+
+RATED = (*ATTRIBUTES, MALIGNANCY.name)
+"""What readers rate, by its name in LIDC and in tables."""
+
+
 def ratings_column(attribute: str) -> str:
     """Return the column of tables that holds a nodule's ratings, a list with one a reader.
 

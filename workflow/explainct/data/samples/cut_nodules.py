@@ -91,7 +91,19 @@ def cut_nodule(
         mask: its consensus over its box, 0 or 1 [K, h, w].
         shape: voxels of the image [D, H, W].
     """
-    k, i, j = np.add(centre_of(mask), lesion_box(lesion).start)
+    return cut_image(folder, scan, np.add(centre_of(mask), lesion_box(lesion).start), shape)
+
+
+def cut_image(folder: Path, scan: pd.Series, centre: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """Return the image around a place of a scan, int16 HU [D, H, W] in voxels of 1 mm; -1024 beyond the scan.
+
+    Args:
+        folder: the archive's folder.
+        scan: the row of its series in `series.parquet`.
+        centre: index (slice, row, column) of the scan that comes to lie in the middle; row and column are fractional.
+        shape: voxels of the image [D, H, W].
+    """
+    k, i, j = centre
     z_mm, pixel_mm = np.asarray(scan.z_mm), (float(scan.spacing_y), float(scan.spacing_x))
     centre_mm = float(z_mm[int(k)])
     # What the image needs and a voxel more on each side, which the interpolation reads.

@@ -63,6 +63,7 @@ class Task:
         activation: from logits [B, K] to probabilities [B, K].
         loss: from logits [B, K] and true classes [B] to a scalar.
         decision: from logits [B, K] to predicted classes [B].
+        study: the target that trains it, on samples of its own; empty for a task of the pipeline's samples.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Task:
     activation: Callable[["torch.Tensor"], "torch.Tensor"] = softmax
     loss: Callable[["torch.Tensor", "torch.Tensor"], "torch.Tensor"] = cross_entropy
     decision: Callable[["torch.Tensor"], "torch.Tensor"] = argmax
+    study: str = ""
 
     @property
     def outputs(self) -> int:
@@ -109,23 +111,31 @@ TASKS: dict[str, Task] = {
         activation=sigmoid,
         loss=binary_cross_entropy,
         decision=above_half,
+        study="monitoring_study",
+    ),
+    "malignancy": Task(
+        name="malignancy",
+        column="label",
+        labels=("benign", "malignant"),
+        explained=(0, 1),
+        study="counterfactual_study",
     ),
 }
 """All tasks."""
 
 
 def find_task(name: str) -> Task:
-    """Return the task called `name` that the methods of Table 1 are trained on: a sample has one class.
+    """Return the task called `name` that the methods of Table 1 are trained on.
 
     Raises:
-        UserError: there is no such task, or its labels do not exclude each other.
+        UserError: there is no such task, or a study trains it on samples of its own.
     """
-    classes = [task.name for task in TASKS.values() if not task.multilabel]
-    if name in TASKS and TASKS[name].multilabel:
-        raise UserError(
-            f"Setting `train.task` is `{name}`, whose labels do not exclude each other; `snakemake monitoring_study` "
-            f"trains it. Set it to one of {', '.join(classes)}."
-        )
+    own = [task.name for task in TASKS.values() if not task.study]
     if name not in TASKS:
-        raise UserError(f"Setting `train.task` is `{name}`, but tasks are {', '.join(classes)}. Choose one.")
+        raise UserError(f"Setting `train.task` is `{name}`, but tasks are {', '.join(own)}. Choose one.")
+    if TASKS[name].study:
+        raise UserError(
+            f"Setting `train.task` is `{name}`, which `snakemake {TASKS[name].study}` trains on samples of its own. "
+            f"Set it to one of {', '.join(own)}."
+        )
     return TASKS[name]
