@@ -23,8 +23,8 @@ from explainct.runtime.volume import Box
 log = logging.getLogger(__name__)
 
 UNSURE_VOXELS, LARGEST_VOXELS = 0.05, 0.25
-"""How far, in voxels, a grid may lie off that of the scan without a word, and at most, which is noted. From half a voxel
-on nobody knows which voxel is meant."""
+"""How far, in voxels, a grid may lie off that of the scan without a word, and how far with a note. At half a voxel
+nobody knows which voxel is meant."""
 
 
 class MisplacedError(Exception):
