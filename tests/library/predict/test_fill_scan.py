@@ -257,9 +257,13 @@ def test_a_folder_of_annotations_is_filled_file_by_file(case, tmp_path):
     folder.mkdir()
     for name in ("outlines.dcm", "points.csv"):
         (folder / name).write_bytes((case / name).read_bytes())
+    seed = points_of(make_scan(tmp_path / "ct"), 4, [(20, 30)])
+    write_rtstruct(folder / "seed.dcm", case / "ct", [("GTV SEED POINT", [(seed, "POINT")])])
     fill(case / "ct", folder, tmp_path / "out", model="sdf", model_file=None, roi="GTV")
     written = {path.name for path in (tmp_path / "out/filled").glob("*_filled*")}
     assert written == {"outlines_filled.dcm", "points_filled.csv"}
+    notes = json.loads((tmp_path / "out/lesions.json").read_text())["notes"]
+    assert "seed.dcm holds no gap to fill, and no file was written for it." in notes
 
 
 def test_an_annotation_without_a_gap_is_refused(case, tmp_path):

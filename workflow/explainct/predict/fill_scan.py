@@ -2,24 +2,17 @@
 
 import hashlib
 import logging
-import re
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import nibabel as nib
-import numpy as np
 import pandas as pd
-from nibabel.affines import apply_affine
 
-from explainct.data.annotate.formats.outlines import Annotation, Outlines
 from explainct.data.annotate.formats.read import Reading, annotation_files, named_series, read_annotation
-from explainct.data.export.formats.write import write_filled
 from explainct.data.export.structured_report import MeasuredLesion, write_structured_report
-from explainct.data.ingest.affine import LPS_FROM_RAS
-from explainct.data.ingest.user_scan import Scan, read_scan
+from explainct.data.ingest.user_scan import read_scan
 from explainct.due.interpolation_study.classical_methods import available_values
 from explainct.due.uncertainty.fill_gaps import load_filler
 from explainct.errors import UserError
@@ -28,9 +21,9 @@ from explainct.predict.fill_lesions import Lesion, lesion_on
 from explainct.predict.fill_report import NOTE, fill_page
 from explainct.predict.fill_tables import lesion_rows, self_test_rows, slices_to_review
 from explainct.predict.preview import draw_preview
-from explainct.predict.read_back import read_back
+from explainct.predict.write_lesions import write_all, write_volumes
 from explainct.runtime.device import choose_compute
-from explainct.runtime.files import replacing, write_csv, write_json, write_text
+from explainct.runtime.files import write_csv, write_json, write_text
 from explainct.seeds import torch_generator
 
 log = logging.getLogger(__name__)
@@ -112,10 +105,10 @@ def fill_scan(
     peer = available_values().get("morphological_filled")
     filled, bias = fill_all(lesions, filler, peer, torch_generator(seed, "fill", device=compute.device))
     log.info("%d lesions, %d gaps filled", len(filled), sum(len(one.lesion.gaps()) for one in filled))
-    written = _write_all(annotations, filled, image, filled_folder, reading, identity)
+    written = write_all(annotations, filled, image, filled_folder, reading, identity)
     for note in written.notes:
         log.warning("%s", note)
-    _write_volumes(filled, image, volumes_folder)
+    write_volumes(filled, image, volumes_folder)
     draw_preview(filled, written.shapes, image, preview_file)
     record = {
         "model": model,
@@ -156,66 +149,6 @@ def _measured(one: FilledLesion, row: Mapping[str, Any]) -> MeasuredLesion:
     """Return a lesion with the numbers of its row."""
     names = ("volume_mm3", "long_mm", "short_mm", "diameter_mm")
     return MeasuredLesion(one.lesion.outlines.lesion, one.mask, **{name: row[name] for name in names})
-
-
-class _Written(NamedTuple):
-    """What was written: for each lesion the name of its file and what that holds of it, and what is to be said."""
-
-    names: list[str]
-    shapes: list[Outlines]
-    notes: list[str]
-
-
-def _write_all(
-    annotations: Sequence[Annotation],
-    filled: Sequence[FilledLesion],
-    scan: Scan,
-    folder: Path,
-    reading: Reading,
-    identity: str,
-) -> _Written:
-    """Write a filled file for each one that was read, in order, and read it back."""
-    written = _Written([], [], [])
-    places = iter(filled)
-    for found in annotations:
-        own = [next(places) for _ in found.outlines]
-        path = folder / _filled_name(found.path.name)
-        if path.exists():
-            raise UserError(
-                f"Two annotations are called {found.path.name}, and both become {path}. Rename one of them."
-            )
-        with_gaps = {one.lesion.outlines.key for one in own if one.lesion.gaps()}
-        masks = [one.mask for one in own if one.lesion.outlines.key in with_gaps]
-        write_filled(found, masks, scan, path, identity=identity)
-        shapes, said = read_back(found, masks, scan, path, reading)
-        written.names.extend([path.name] * len(own))
-        written.shapes.extend(shapes.get(one.lesion.outlines.key) or one.lesion.outlines for one in own)
-        written.notes.extend([*found.notes, *said])
-    return written
-
-
-def _filled_name(name: str) -> str:
-    """Return the name of a filled file.
-
-    >>> _filled_name("plan.v2.seg.nrrd"), _filled_name("RS"), _filled_name("a.nii.gz")
-    ('plan.v2_filled.seg.nrrd', 'RS_filled', 'a_filled.nii.gz')
-    """
-    stem, suffixes = re.fullmatch(r"(.+?)((?:\.seg)?\.\w+(?:\.gz)?)?", name).groups(default="")
-    return f"{stem}_filled{suffixes}"
-
-
-def _write_volumes(filled: Sequence[FilledLesion], scan: Scan, folder: Path) -> None:
-    """Write probability and variance of each lesion over its box, with the place of the scan."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, one in enumerate(filled, start=1):
-        affine = scan.geometry.affine.copy()
-        affine[:3, 3] = apply_affine(affine, one.lesion.box.start)
-        affine = LPS_FROM_RAS @ affine[:, [2, 1, 0, 3]]
-        name = re.sub(r"[^A-Za-z0-9_.-]+", "_", one.lesion.outlines.lesion).strip("_.") or "lesion"
-        for what in ("probability", "variance"):
-            array = getattr(one, what).astype(np.float32).transpose(2, 1, 0)
-            with replacing(folder / f"{number:03}_{name}_{what}.nii.gz") as temporary:
-                nib.save(nib.Nifti1Image(array, affine), temporary)
 
 
 def _sha256(path: Path) -> str:

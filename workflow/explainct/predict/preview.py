@@ -55,11 +55,11 @@ def _draw_lesion(row: Sequence[Axes], one: FilledLesion, written: Outlines, scan
     slices = _chosen(one, list(scores))
     for axes in row:
         axes.axis("off")
-    for axes, k in zip(row, slices, strict=False):
-        here = Box((k, *shown.start[1:]), (k + 1, *shown.stop[1:]))
-        image = scan.read(here)[0]
-        low, high = np.percentile(image, (1, 99))
-        step = scan.geometry.spacing
+    boxes = [Box((k, *shown.start[1:]), (k + 1, *shown.stop[1:])) for k in slices]
+    images = [scan.read(here)[0] for here in boxes]
+    low, high = np.percentile(images, (1, 99))
+    step = scan.geometry.spacing
+    for axes, k, here, image in zip(row, slices, boxes, images, strict=False):
         axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1), aspect=step[1] / step[2])
         mask = _in_box(written, here)
         if mask.any() and not mask.all():

@@ -22,8 +22,9 @@ from explainct.runtime.volume import Box
 
 log = logging.getLogger(__name__)
 
-UNSURE_VOXELS = 0.05
-"""How far, in voxels, a grid may lie off that of the scan without a word; up to half a voxel it is noted."""
+UNSURE_VOXELS, LARGEST_VOXELS = 0.05, 0.25
+"""How far, in voxels, a grid may lie off that of the scan without a word, and how far with a note. At half a voxel
+nobody knows which voxel is meant."""
 
 
 class MisplacedError(Exception):
@@ -161,7 +162,8 @@ def lay_on(array: np.ndarray, affine: np.ndarray, scan: Scan) -> tuple[np.ndarra
     moved = np.eye(4)
     moved[:3, 3] = start
     expected = Geometry(turned.shape, image.affine @ moved)
-    if not expected.same_place(laid):
+    off = float(expected.distance(laid) / image.spacing.min())
+    if off > LARGEST_VOXELS:
         raise MisplacedError(f"lies {expected.distance(laid):.3g} mm off the voxels of the scan")
     k, i, j = start.tolist()
-    return turned, (k, i, j), float(expected.distance(laid) / image.spacing.min())
+    return turned, (k, i, j), off

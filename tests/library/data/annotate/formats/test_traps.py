@@ -210,8 +210,8 @@ def test_trap_9_a_label_map_off_the_scan_is_refused_in_mm(tmp_path, ct):
     folder, volume = ct
     labels = np.zeros(SHAPE, np.uint8)
     labels[3, 5:9, 7:20] = 1
-    moved = type(volume)(volume.array, volume.spacing, tuple(np.add(volume.origin, (0.4, 0, 0))), volume.direction)
-    refused(write_nifti(tmp_path / "a.nii", moved, labels), folder, "0.4 mm off")
+    moved = type(volume)(volume.array, volume.spacing, tuple(np.add(volume.origin, (0.25, 0, 0))), volume.direction)
+    refused(write_nifti(tmp_path / "a.nii", moved, labels), folder, "0.25 mm off")
     coarse = type(volume)(volume.array, (2.5, 1.0, 0.7), volume.origin, volume.direction)
     refused(write_nifti(tmp_path / "b.nii", coarse, labels), folder, "2.5 x 1 x 0.7", "2.5 x 0.9 x 0.7")
     mirrored = type(volume)(volume.array, volume.spacing, volume.origin, FLIPPED)

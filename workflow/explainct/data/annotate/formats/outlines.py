@@ -40,10 +40,6 @@ class Outlines:
         row, column = self.corner
         return Box((int(self.slices[0]), row, column), (int(self.slices[-1]) + 1, row + h, column + w))
 
-    def take(self, rows: np.ndarray) -> "Outlines":
-        """Return some of the annotated slices, by their place or by a bool for each [A]."""
-        return replace(self, slices=self.slices[rows], masks=self.masks[rows])
-
 
 @dataclass(frozen=True, eq=False)
 class Annotation:
