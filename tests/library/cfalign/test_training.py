@@ -101,6 +101,7 @@ def test_the_key_attribute_is_the_one_that_moves_the_prediction_most_and_its_cou
     with torch.no_grad():
         network.head.weight *= 3
     problem = key_attribute_problem(network, Grid(8), images)
+    network.requires_grad_(False)
     found = network.attributes(images)
     torch.testing.assert_close(network(images), network.classes(found))
     predicted = network(images).argmax(1)
