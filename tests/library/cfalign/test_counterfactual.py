@@ -44,7 +44,7 @@ def test_lbfgs_solves_quadratics_as_a_dense_solver_does(seed):
 def test_counterfactuals_flip_the_class_and_are_stationary(seed, cell):
     problem = toy_problem(seed, cell=cell)
     found = solved(problem, tolerance=GATE, iterations=60, retries=5)
-    predicted = problem.network(problem.images).argmax(1)
+    predicted = problem.network(problem.base).argmax(1)
     assert (predicted != problem.targets).all()
     assert found.flipped.all()
     assert (problem.logits(found.z).argmax(1) == problem.targets).all()

@@ -98,7 +98,7 @@ def test_where_no_sample_is_used_the_gradient_is_zero_and_the_loss_no_number():
 
 
 def outside_of(problem, inside):
-    return lambda z, rows: share_outside(problem.space.change(problem.images[rows], z), inside[rows])
+    return lambda z, rows: share_outside(problem.space.change(problem.base[rows], z), inside[rows])
 
 
 def implicit_and_differences(seed, count=2, step=1e-4):

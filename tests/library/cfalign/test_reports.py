@@ -98,6 +98,19 @@ def test_more_reports_than_test_patients_is_one_sentence(made, labelled):
         write(labelled, made, count=99)
 
 
+@pytest.mark.parametrize(
+    ("right", "below", "words"),
+    [
+        (3.2, -0.1, "lies 3 mm right of the middle of the image"),
+        (-2.0, 1.6, "lies 2 mm left and 2 mm below of the middle of the image"),
+        (0.2, -0.4, "lies in the middle of the image"),
+    ],
+)
+def test_a_position_is_said_in_words(made, right, below, words):
+    content = contents(made)[0] | {"position_mm": {"right_of_centre": right, "below_centre": below}}
+    assert words in report_text(content)
+
+
 def test_a_counterfactual_that_is_none_is_said(made):
     content = contents(made)[0]
     content["counterfactual"] |= {"reached_class": "none"}

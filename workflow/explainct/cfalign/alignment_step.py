@@ -18,7 +18,7 @@ Pose = Callable[[nn.Module, Space, torch.Tensor], Problem]
 
 def class_problem(network: nn.Module, space: Space, images: torch.Tensor) -> Problem:
     """Return the problems of reaching the likeliest class but the predicted one, for images [B, 1, H, W]."""
-    return Problem(network, space, images, other_class(network, images))
+    return Problem(network, space, space.base(images), other_class(network, images))
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def alignment_step(
     stationary = found.stationary(settings["gate"])
     result = implicit_gradient(
         lambda z, rows: problem.rows(rows).objective(z, found.weight[rows]),
-        lambda z, rows: compare(space.change(images[rows], z), inside[rows]),
+        lambda z, rows: compare(space.change(problem.base[rows], z), inside[rows]),
         found.z,
         parameters,
         stationary=stationary,

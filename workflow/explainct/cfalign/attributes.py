@@ -49,11 +49,11 @@ class AttributeProblem(Problem):
 
     def rows(self, rows: torch.Tensor) -> Self:
         """Return the problems with these numbers."""
-        return type(self)(self.network, self.space, self.images[rows], self.targets[rows], self.keys[rows])
+        return type(self)(self.network, self.space, self.base[rows], self.targets[rows], self.keys[rows])
 
     def logits(self, z: torch.Tensor) -> torch.Tensor:
         """Return logits [B, 2] of the key attribute's absence and presence at points z [B, P]."""
-        found = self.network.attributes(self.space.image(self.images, z)).gather(1, self.keys[:, None])
+        found = self.network.attributes(self.space.image(self.base, z)).gather(1, self.keys[:, None])
         return torch.cat([torch.zeros_like(found), found], dim=1)
 
 
@@ -75,7 +75,7 @@ def key_attribute_problem(network: AttributeCNN, space: Space, images: torch.Ten
         slope = network.classes.weight[order[:, 0]] - network.classes.weight[order[:, 1]]  # [B, A]
         keys = (slope * found).argmax(1)
         targets = (found.gather(1, keys[:, None])[:, 0] <= 0).long()
-    return AttributeProblem(network, space, images, targets, keys)
+    return AttributeProblem(network, space, space.base(images), targets, keys)
 
 
 def attribute_loss(network: AttributeCNN, images: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:

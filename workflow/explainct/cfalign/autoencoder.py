@@ -22,7 +22,7 @@ from explainct.seeds import derived_seed
 log = logging.getLogger(__name__)
 
 CHECKPOINT = "last.pt"
-WIDTHS = (16, 32, 32)
+WIDTHS = (8, 16, 32)
 """Channels of the halvings: 64 pixels become 8 cells."""
 RISE = 0.2
 
@@ -44,9 +44,9 @@ class Autoencoder(nn.Module):
             down += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.SiLU()]
         self.encoder = nn.Sequential(*down, nn.Conv2d(WIDTHS[-1], channels, 3, padding=1))
         up: list[nn.Module] = [nn.Conv2d(channels, WIDTHS[-1], 3, padding=1), nn.SiLU()]
-        for before, after in zip(WIDTHS[::-1], (*WIDTHS[-2::-1], 8), strict=True):
+        for before, after in zip(WIDTHS[::-1], (*WIDTHS[-2::-1], WIDTHS[0]), strict=True):
             up += [nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(before, after, 3, padding=1), nn.SiLU()]
-        self.decoder = nn.Sequential(*up, nn.Conv2d(8, 1, 3, padding=1))
+        self.decoder = nn.Sequential(*up, nn.Conv2d(WIDTHS[0], 1, 3, padding=1))
         # Scale of the codes, set after training: a coordinate of a standardised code has a deviation of 1.
         self.register_buffer("scale", torch.ones(1, channels, 1, 1))
 

@@ -32,26 +32,26 @@ class Problem:
     Attributes:
         network: from images [B, 1, H, W] to logits [B, K], each sample by itself.
         space: where changes live.
-        images: float [B, 1, H, W].
+        base: what the space knows of the images [B, ...]; on a grid the images themselves.
         targets: the class y* to be reached, int64 [B].
     """
 
     network: nn.Module
     space: Space
-    images: torch.Tensor
+    base: torch.Tensor
     targets: torch.Tensor
 
     def rows(self, rows: torch.Tensor) -> Self:
         """Return the problems with these numbers."""
-        return type(self)(self.network, self.space, self.images[rows], self.targets[rows])
+        return type(self)(self.network, self.space, self.base[rows], self.targets[rows])
 
     def start(self) -> torch.Tensor:
         """Return z = 0 [B, P]."""
-        return self.images.new_zeros(len(self.images), self.space.size(self.images))
+        return self.base.new_zeros(len(self.base), self.space.size(self.base))
 
     def logits(self, z: torch.Tensor) -> torch.Tensor:
         """Return logits [B, K] at points z [B, P]."""
-        return self.network(self.space.image(self.images, z))
+        return self.network(self.space.image(self.base, z))
 
     def margin(self, z: torch.Tensor) -> torch.Tensor:
         """Return the log odds of y* [B]; the cross-entropy is softplus of minus it."""

@@ -184,7 +184,7 @@ def saliency_figure(
     compute = choose_compute(device, threads)
     shown = examples(read_views(table_file, views_file, "test", window))
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(1.25 * len(methods), 1.25 * len(shown) + 0.8), layout="constrained")
+        figure = Figure(figsize=(max(1.25 * len(methods), 4.5), 1.25 * len(shown) + 0.8), layout="constrained")
         panels = figure.subplots(len(shown), len(methods), squeeze=False)
         for column, (name, path) in enumerate(zip(methods, model_files, strict=True)):
             network, views = load_network(path, compute.device), shown.seen_by(COMPARED[name].images)
@@ -196,7 +196,7 @@ def saliency_figure(
                 axes.contour(views.boxes[row, 0], [0.5], colors="red", linewidths=0.8)
                 axes.set_axis_off()
             panels[0, column].set_title(COMPARED[name].label.replace(", ", ",\n"), fontsize=7)
-        figure.suptitle(f"Grad-CAM of the predicted class, boxes of nodules in red, {cohort}")
+        figure.suptitle(f"Grad-CAM of the predicted class, boxes of nodules in red,\n{cohort}")
         save_figure(figure, png, pdf)
 
 

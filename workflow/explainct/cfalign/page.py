@@ -107,7 +107,7 @@ def _parts(tables: Tables, methods: Sequence[str], what: str) -> list[Part]:
         "## AUC of each seed on test patients",
         _by_seed(tables["seeds"], methods),
         "## AUC on validation patients",
-        "Settings of the methods were chosen on these.",
+        "These patients are there to choose settings on; docs/counterfactual.md says which settings were.",
         _wide_scores(tables["scores"], methods, "validation", "auc"),
         "## Where maps and counterfactuals lie",
         "Test views with the cue aligned, as in training. Shares of a change lie on a coarse grid, so no method can "

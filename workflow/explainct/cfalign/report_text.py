@@ -40,7 +40,6 @@ def report_text(content: Mapping[str, Any]) -> str:
     """
     prediction, counterfactual = content["prediction"], content["counterfactual"]
     found = ", ".join(f"{name} {content['attributes'][name]}" for name in ATTRIBUTES)
-    position = content["position_mm"]
     malignant = prediction["class"] == "malignant"
     etiology = (
         "These features may suggest a malignant etiology."
@@ -59,14 +58,14 @@ def report_text(content: Mapping[str, Any]) -> str:
             change += " The solver did not converge, so this change is not the smallest one."
     return "\n".join(
         [
-            f"{content['notice']} {content['cohort']}.",
+            f"{content['notice']} Cohort: {content['cohort']}.",
             "",
             "FINDINGS",
-            f"A nodule of {content['size_mm']:.0f} mm lies {position['right_of_centre']:+.0f} mm right of and "
-            f"{position['below_centre']:+.0f} mm below the middle of the image. By its readers: {found}.",
+            f"A nodule of {content['size_mm']:.0f} mm lies {_from_centre(content['position_mm'])} of the image. "
+            f"By its readers: {found}.",
             "",
             "IMPRESSION",
-            f"{prediction['method']} predicts {prediction['class']}, with a probability of malignancy of "
+            f"The network ({prediction['method']}) predicts {prediction['class']}, with a probability of malignancy of "
             f"{prediction['probability_malignant']:.2f}, which is not calibrated. {etiology}",
             f"{content['explanation']['grad_cam_in_box']:.0%} of Grad-CAM lie in the nodule's box, which is "
             f"{content['explanation']['box_share_of_image']:.0%} of the image.",
@@ -106,6 +105,14 @@ def commanded_text(command: str, content: Mapping[str, Any]) -> str:
     if not done.stdout.strip():
         raise UserError(f"Setting `counterfactual.report_command` is `{command}`, which wrote nothing. Mend it.")
     return f"{content['notice']}\n\n{done.stdout}"
+
+
+def _from_centre(position: Mapping[str, float]) -> str:
+    """Return where a nodule lies from the middle of its image, in whole mm."""
+    right, below = round(position["right_of_centre"]), round(position["below_centre"])
+    parts = [f"{abs(right)} mm {'right' if right > 0 else 'left'}"] if right else []
+    parts += [f"{abs(below)} mm {'below' if below > 0 else 'above'}"] if below else []
+    return f"{' and '.join(parts)} of the middle" if parts else "in the middle"
 
 
 def _brighter(counterfactual: Mapping[str, Any]) -> str:

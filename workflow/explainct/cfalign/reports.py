@@ -206,7 +206,7 @@ def draw_page(text: str, pictures: Pictures, pdf: Path) -> None:
         figure.text(0.08, 0.95, "Report of a lung nodule", fontsize=14, va="top")
         lines = [textwrap.fill(line, LETTERS) for line in text.splitlines()]
         figure.text(0.08, 0.91, "\n".join(lines), fontsize=9, va="top", linespacing=1.4)
-        panels = figure.subplots(1, 4, gridspec_kw={"left": 0.06, "right": 0.94, "bottom": 0.12, "top": 0.4})
+        panels = figure.subplots(1, 4, gridspec_kw={"left": 0.06, "right": 0.94, "bottom": 0.38, "top": 0.58})
         grey = {"cmap": "gray", "vmin": 0, "vmax": 1}
         panels[0].imshow(pictures.image, **grey)
         panels[1].imshow(pictures.image, **grey)

@@ -11,17 +11,21 @@ from torch.nn import functional
 
 
 class Space(Protocol):
-    """What a space of changes offers."""
+    """What a space of changes offers: all but `base` take what that returned."""
 
-    def size(self, images: torch.Tensor) -> int:
-        """Return the number P of coordinates of a point, for images [B, 1, H, W]."""
+    def base(self, images: torch.Tensor) -> torch.Tensor:
+        """Return what is known of images [B, 1, H, W] at z = 0, a tensor [B, ...]."""
         ...
 
-    def image(self, images: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    def size(self, base: torch.Tensor) -> int:
+        """Return the number P of coordinates of a point."""
+        ...
+
+    def image(self, base: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         """Return the images [B, 1, H, W] at points z [B, P]."""
         ...
 
-    def change(self, images: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    def change(self, base: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         """Return by how much pixels change from z = 0 to points z [B, P], as [B, 1, H, W]; 0 at z = 0."""
         ...
 
@@ -36,21 +40,25 @@ class Grid:
     def __init__(self, cell: int) -> None:
         self.cell = cell
 
-    def size(self, images: torch.Tensor) -> int:
-        """Return the number of cells."""
-        return (images.shape[2] // self.cell) * (images.shape[3] // self.cell)
+    def base(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the images."""
+        return images
 
-    def change(self, images: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    def size(self, base: torch.Tensor) -> int:
+        """Return the number of cells."""
+        return (base.shape[2] // self.cell) * (base.shape[3] // self.cell)
+
+    def change(self, base: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         """Return U z [B, 1, H, W]."""
-        rows, columns = (edge // self.cell for edge in images.shape[2:])
+        rows, columns = (edge // self.cell for edge in base.shape[2:])
         cells = z.view(len(z), 1, rows, columns)
         if self.cell == 1:
             return cells
-        return functional.interpolate(cells, images.shape[2:], mode="bilinear", align_corners=False)
+        return functional.interpolate(cells, base.shape[2:], mode="bilinear", align_corners=False)
 
-    def image(self, images: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    def image(self, base: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         """Return x + U z, which is not clipped: a clipped pixel has no gradient."""
-        return images + self.change(images, z)
+        return base + self.change(base, z)
 
 
 class Latent:
@@ -65,18 +73,22 @@ class Latent:
     def __init__(self, autoencoder: nn.Module) -> None:
         self.autoencoder = autoencoder.eval().requires_grad_(False)
 
-    def size(self, images: torch.Tensor) -> int:
+    def base(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the codes [B, C, h, w] of images [B, 1, H, W], which the search does not change."""
+        with torch.no_grad():
+            return self.autoencoder.encode(images)
+
+    def size(self, base: torch.Tensor) -> int:
         """Return the number of coordinates of a code."""
-        return self.autoencoder.encode(images[:1])[0].numel()
+        return base[0].numel()
 
-    def image(self, images: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    def image(self, base: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         """Return the decoded images [B, 1, H, W]."""
-        code = self.autoencoder.encode(images)
-        return self.autoencoder.decode(code + z.view_as(code))
+        return self.autoencoder.decode(base + z.view_as(base))
 
-    def change(self, images: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    def change(self, base: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         """Return the difference of the decoded images at z and at 0."""
-        return self.image(images, z) - self.image(images, torch.zeros_like(z))
+        return self.image(base, z) - self.autoencoder.decode(base)
 
 
 def ceiling_of_share(masks: torch.Tensor, cell: int) -> torch.Tensor:

@@ -24,7 +24,7 @@ class Autoencoder(Settings):
     """The autoencoder in whose latent space the published form looks for counterfactuals."""
 
     channels: Count = Field(16, description="Channels of the code (16 in the later repository).")
-    epochs: Count = Field(10, description="Epochs; each sees all training views.")
+    epochs: Count = Field(6, description="Epochs; each sees all training views.")
     batch_size: int = Field(32, ge=2, description="Views per step.")
     learning_rate: Positive = Field(0.003, description="Peak learning rate of Adam's one-cycle schedule.")
 
@@ -84,7 +84,7 @@ class Counterfactual(Settings):
     cg_tolerance: Positive = Field(0.03, description="Relative residual at which they stop.")
     cg_gate: Positive = Field(0.3, description="Relative residual from which on a sample is left out.")
     chunk: Count = Field(8, description="Samples whose implicit gradient is computed at a time, which bounds memory.")
-    evaluated: Count = Field(128, description="Test views whose counterfactuals and maps are scored, for each network.")
+    evaluated: Count = Field(96, description="Test views whose counterfactuals and maps are scored, for each network.")
     evaluation: Solver = Field(
         default_factory=lambda: Solver(iterations=40, retries=5, tolerance=0.008, gate=0.01),
         description="How their counterfactuals are solved.",
