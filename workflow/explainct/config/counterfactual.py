@@ -74,7 +74,9 @@ class Counterfactual(Settings):
     )
     aligned: Count = Field(8, description="Images of a batch whose counterfactuals are aligned.")
     bound: Positive = Field(
-        1.0, description="Largest norm of a bounded penalty's gradient, over that of the cross-entropy's."
+        2.0,
+        description="Largest norm of a bounded penalty's gradient, over that of the cross-entropy's; with 1 instead of "
+        "2 one of two trainings of `cfalign` used the planted cue after all.",
     )
     solver: Solver = Field(
         default_factory=lambda: Solver(iterations=12, retries=1, tolerance=0.03, gate=0.1),
