@@ -201,4 +201,6 @@ def test_results_are_written_by_what_keeps_them_whole_only():
         "runtime/checkpoint.py",
         "learning/train/progress_plot.py",
         "runtime/volume.py",
+        "data/export/formats/label_map_writer.py",
+        "data/export/formats/points_writer.py",
     }

@@ -1,6 +1,5 @@
 """Names of maps, augmentations and methods of the confidence study, in tables and for readers."""
 
-from explainct.config.gax import GRAD_CAM
 from explainct.config.methods import METHODS
 
 ADVERSARIAL = "adversarial"
@@ -16,8 +15,8 @@ MAP_LABELS = {
     "deconvolution": "Deconvolution",
     "guided_backpropagation": "Guided Backprop",
     "deep_lift": "DeepLift",
-    f"{GRAD_CAM}first": "Grad-CAM, first layer",
-    f"{GRAD_CAM}last": "Grad-CAM, last layer",
+    "grad_cam_first": "Grad-CAM, first layer",
+    "grad_cam_last": "Grad-CAM, last layer",
     ADVERSARIAL: "Adversarial sign (control)",
 }
 AUGMENTATION_LABELS = {ADD: "x + h, h / max|h|", MULTIPLY: "x * h, h / max|h|"}
@@ -29,7 +28,7 @@ def map_label(name: str) -> str:
     >>> map_label("deep_lift"), map_label("grad_cam_layer2")
     ('DeepLift', 'Grad-CAM, layer2')
     """
-    return MAP_LABELS.get(name) or f"Grad-CAM, {name.removeprefix(GRAD_CAM)}"
+    return MAP_LABELS.get(name) or f"Grad-CAM, {name.removeprefix('grad_cam_')}"
 
 
 def step_name(rms: float) -> str:

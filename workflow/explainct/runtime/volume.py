@@ -98,11 +98,11 @@ def write_volume(volume: Volume, path: str | Path) -> None:
     image.SetDirection(volume.direction)
     with replacing(path) as temporary:
         sitk.WriteImage(image, str(temporary))
-        if not _holds(temporary, image):
+        if not holds_image(temporary, image):
             raise UserError(disk_full_message(Path(path)))
 
 
-def _holds(path: Path, image: sitk.Image) -> bool:
+def holds_image(path: Path, image: sitk.Image) -> bool:
     """Tell whether a file holds the voxels of `image`: ITK takes a NIfTI file that a full disk cut for a success."""
     try:
         if path.suffix == ".gz":

@@ -12,7 +12,9 @@ from explainct.data.annotate.formats.nrrd import NrrdLabels, load_nrrd
 from explainct.data.export.formats.filled import FilledMask, by_key, name_filled, on_scan_slices
 from explainct.data.ingest.affine import LPS_FROM_RAS
 from explainct.data.ingest.user_scan import Scan
-from explainct.runtime.files import replacing
+from explainct.errors import UserError
+from explainct.runtime.files import disk_full_message, replacing
+from explainct.runtime.volume import holds_image
 
 
 def write_nifti_labels(source: Path, lesions: list[FilledMask], scan: Scan, path: Path) -> None:
@@ -121,6 +123,8 @@ def _save(layers: list[np.ndarray], affine: np.ndarray, corner: np.ndarray, head
             image.SetMetaData(key, f"0 {columns - 1} 0 {rows - 1} 0 {depth - 1}")
     with replacing(path) as temporary:
         sitk.WriteImage(image, str(temporary), useCompression=True)
+        if not holds_image(temporary, image):
+            raise UserError(disk_full_message(path))
         # ITK calls layers the components of a vector, Slicer and slicerio call them a list.
         content = temporary.read_bytes()
         temporary.write_bytes(content.replace(b"kinds: vector domain", b"kinds: list domain", 1))
