@@ -6,9 +6,8 @@ import pandas as pd
 import torch
 
 from explainct.benchmarks.class_maps import seconds
-from explainct.config.gax import MAPS
 from explainct.gax.generate import FORMS, generate
-from explainct.learning.explain.signed_maps import signed_map
+from explainct.learning.explain.signed_maps import SIGNED_MAPS, signed_map
 from explainct.learning.networks.classifier import placed
 from explainct.learning.networks.resnet import ExplainableResNet
 from explainct.runtime.device import choose_compute
@@ -44,7 +43,7 @@ def benchmark_heatmaps(*, out_file: Path, device: str, threads: int) -> None:
 
     rows = [(f"GAX, {STEPS} steps, batch of {BATCH}", of_gax(BATCH), of_gax(1), "GAX, batch of 1")]
     step = seconds(lambda: network(images)[0].sum().backward(), compute.device) / BATCH
-    for name in (*MAPS, "grad_cam_first", "grad_cam_last"):
+    for name in (*SIGNED_MAPS, "grad_cam_first", "grad_cam_last"):
         make = signed_map(name, network)
         one = seconds(lambda make=make: make(images, classes), compute.device) / BATCH
         rows.append((f"{name}, batch of {BATCH}", one, step, "one forward and backward pass"))
