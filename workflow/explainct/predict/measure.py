@@ -90,8 +90,8 @@ def measure(
     """Measure a lesion, and draw its filled slices to say how sure that is.
 
     A drawn slice is the probability cut at a random level, so that all of a slice is large or small together; the
-    levels of the slices of a lesion are correlated. The correlation is that with which 90 % intervals of volume held
-    the truth in LIDC-IDRI's patients that did not teach the model; docs/fill.md has the numbers.
+    levels of the slices of a lesion are correlated. Their correlation was set so that 90 % intervals of volume hold
+    the truth in nodules that taught the model; coverage on test patients was known too, so it tests nothing.
 
     Args:
         probability: of being lesion, [K, h, w] in [0, 1]; 0 or 1 on annotated slices.
